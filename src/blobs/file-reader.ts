@@ -1,0 +1,135 @@
+import { closeSync, constants, fstatSync, openSync, type Stats } from "node:fs";
+import { stat } from "node:fs/promises";
+import { algorithmOf, type Digest, digestOf } from "../core/digest.ts";
+import { LayerdError } from "../core/errors.ts";
+import type { BlobTree } from "./blob-tree.ts";
+import type { TransferMemory } from "./buffers.ts";
+import { BytesBlob } from "./bytes-blob.ts";
+import { close, isMissing, open, read, toStoreError } from "./disk.ts";
+import { FileBlob } from "./file-blob.ts";
+import { type KnownBlob, KnownBlobs } from "./known-blobs.ts";
+import type { BlobLog } from "./log.ts";
+import type { BlobHandle, BlobReader, BlobStat } from "./port.ts";
+
+// Bytes. A blob up to this size is read whole, verified and kept in memory.
+const SMALL = 64 * 1024;
+
+// Not to block, should there be a pipe under the name of a blob. Means nothing for files.
+const READ = constants.O_RDONLY | constants.O_NONBLOCK;
+
+/** Blobs in files. What was looked at lately is answered without another thread. */
+export class FileReader implements BlobReader {
+  readonly #tree: BlobTree;
+  readonly #memory: TransferMemory;
+  readonly #log: BlobLog | undefined;
+  readonly #known = new KnownBlobs();
+  #closed = false;
+
+  constructor(parts: { tree: BlobTree; memory: TransferMemory; log: BlobLog | undefined }) {
+    this.#tree = parts.tree;
+    this.#memory = parts.memory;
+    this.#log = parts.log;
+  }
+
+  stat(digest: Digest): Promise<BlobStat | undefined> {
+    const known = this.#known.get(digest);
+    if (known === undefined || this.#closed || !known.directory.settled) return this.#look(digest);
+    return Promise.resolve(known.rotten ? undefined : known.stat);
+  }
+
+  open(digest: Digest): Promise<BlobHandle | undefined> {
+    const known = this.#known.get(digest);
+    if (known === undefined || this.#closed || !known.directory.settled) return this.#open(digest);
+    if (known.rotten) return Promise.resolve(undefined);
+    const handle = known.blob ?? this.#openKnown(known);
+    return handle === undefined ? this.#open(digest) : Promise.resolve(handle);
+  }
+
+  /** Nothing is found any more. Open handles stay readable. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  async #look(digest: Digest): Promise<BlobStat | undefined> {
+    this.#assertOpen();
+    const found = await stat(this.#tree.path(digest)).catch(nothing);
+    if (found === undefined || !found.isFile()) return undefined;
+    await this.#tree.directory(digest).sync();
+    // It may have become known meanwhile, and then more is known than can be told from here.
+    const known = this.#known.get(digest) ?? this.#learn(digest, found, {});
+    return known.rotten ? undefined : known.stat;
+  }
+
+  async #open(digest: Digest): Promise<BlobHandle | undefined> {
+    this.#assertOpen();
+    const fd = await open(this.#tree.path(digest), READ).catch(nothing);
+    if (fd === undefined) return undefined;
+    let handle: BlobHandle | undefined;
+    try {
+      handle = await this.#handle(digest, fd);
+      return handle;
+    } finally {
+      if (!(handle instanceof FileBlob)) await close(fd);
+    }
+  }
+
+  async #handle(digest: Digest, fd: number): Promise<BlobHandle | undefined> {
+    const found = fstatSync(fd);
+    if (!found.isFile()) return undefined;
+    await this.#tree.directory(digest).sync();
+    if (found.size <= SMALL) return await this.#load(digest, fd, found);
+    return new FileBlob(this.#learn(digest, found, {}).stat, fd, this.#memory);
+  }
+
+  /** A large blob that was looked at before: the kernel has at hand what opening it takes. */
+  #openKnown({ path, stat }: KnownBlob): BlobHandle | undefined {
+    if (stat.size <= SMALL) return undefined;
+    let fd: number;
+    try {
+      fd = openSync(path, READ);
+    } catch {
+      // Looking for it anew tells what is wrong.
+      return undefined;
+    }
+    const found = fstatSync(fd);
+    if (found.isFile() && found.size === stat.size) return new FileBlob(stat, fd, this.#memory);
+    closeSync(fd);
+    return undefined;
+  }
+
+  async #load(digest: Digest, fd: number, found: Stats): Promise<BlobHandle | undefined> {
+    const bytes = Buffer.allocUnsafeSlow(found.size);
+    let length = 0;
+    for (let count = 1; count > 0 && length < bytes.length; length += count) {
+      count = await read(fd, bytes.subarray(length), bytes.length - length, length);
+    }
+    if (length === bytes.length && digestOf(bytes, algorithmOf(digest)) === digest) {
+      return this.#learn(digest, found, { blob: new BytesBlob(digest, bytes) }).blob;
+    }
+    const { path } = this.#learn(digest, found, { rotten: true });
+    this.#log?.warn({ digest, path }, "a blob is damaged: it is not served until it has been pushed again");
+    return undefined;
+  }
+
+  #learn(digest: Digest, found: Stats, about: { blob?: BytesBlob; rotten?: boolean }): KnownBlob {
+    return this.#known.learn(
+      {
+        path: this.#tree.path(digest),
+        stat: { digest, size: found.size },
+        directory: this.#tree.directory(digest),
+        blob: about.blob,
+        rotten: about.rotten ?? false,
+      },
+      found,
+    );
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new LayerdError("UNAVAILABLE", "the store is closed");
+  }
+}
+
+function nothing(error: unknown): undefined {
+  if (isMissing(error)) return undefined;
+  throw toStoreError(error);
+}

@@ -1,0 +1,55 @@
+import { resolve } from "node:path";
+import { BlobTree } from "./blob-tree.ts";
+import { readBootId } from "./boot.ts";
+import { TransferMemory } from "./buffers.ts";
+import { FileIngester } from "./file-ingester.ts";
+import { FileReader } from "./file-reader.ts";
+import { FreeSpace } from "./free-space.ts";
+import { HashThreads } from "./hasher.ts";
+import type { BlobLog } from "./log.ts";
+import type { BlobStore } from "./port.ts";
+import { StoredUploads } from "./stored-uploads.ts";
+import { directorySync } from "./sync.ts";
+
+export interface FilesystemOptions {
+  /** The data directory; made when it is missing. One process at a time may use it. */
+  readonly directory: string;
+  /** `full`: what is acknowledged survives a power cut. `os`: nothing is synced; it survives the process. */
+  readonly durability: "full" | "os";
+  /** Bytes that uploads leave free on the disk. */
+  readonly minFree: number;
+  readonly log?: BlobLog;
+}
+
+/** Blobs in files, laid out as `paths.ts` shows. The caller closes the store. */
+export async function openFilesystemBlobs(options: FilesystemOptions): Promise<BlobStore> {
+  const { durability, minFree, log } = options;
+  const root = resolve(options.directory);
+  const durable = durability === "full";
+  const tree = new BlobTree(root, directorySync(durable));
+  await tree.prepare();
+  const memory = new TransferMemory();
+  const threads = new HashThreads();
+  const reader = new FileReader({ tree, memory, log });
+  const stored = new StoredUploads({ tree, durable, boot: await readBootId(), reader, log });
+  const space = new FreeSpace(root, minFree);
+  const ingester = new FileIngester({ tree, durable, memory, threads, space }, stored);
+  await ingester.clean(log);
+  const close = async () => {
+    await ingester.close();
+    reader.close();
+    await threads.close();
+  };
+  let closing: Promise<void> | undefined;
+  return {
+    stat: (digest) => reader.stat(digest),
+    open: (digest) => reader.open(digest),
+    begin: (begin) => ingester.begin(begin),
+    resume: (id) => ingester.resume(id),
+    uploads: () => ingester.uploads(),
+    close: () => {
+      closing ??= close();
+      return closing;
+    },
+  };
+}

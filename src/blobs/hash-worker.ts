@@ -1,0 +1,77 @@
+import { createHash, type Hash } from "node:crypto";
+import { readSync } from "node:fs";
+import { type MessagePort, parentPort } from "node:worker_threads";
+import type { DigestAlgorithm } from "../core/digest.ts";
+
+/** What the hashing thread is asked to do. `read` and `digest` are answered, in the order of asking. */
+export type HashRequest =
+  /** Begins with the first byte of a file that is open in this process. */
+  | {
+      readonly type: "begin";
+      readonly session: number;
+      readonly fd: number;
+      readonly algorithms: readonly DigestAlgorithm[];
+    }
+  /** Hashes what follows, until offset `to`. */
+  | { readonly type: "read"; readonly session: number; readonly to: number }
+  /** Answered with the digests, in hexadecimal and in the order of the algorithms. Ends the session. */
+  | { readonly type: "digest"; readonly session: number }
+  | { readonly type: "drop"; readonly session: number };
+
+export type HashReply = { readonly digests: readonly string[] } | { readonly error: Error };
+
+interface Session {
+  readonly fd: number;
+  readonly hashes: readonly Hash[];
+  offset: number;
+}
+
+// Bytes: what fits well into a processor's cache, so that hashing finds there what reading has put there.
+const BUFFER = 256 * 1024;
+
+function serve(port: MessagePort): void {
+  const sessions = new Map<number, Session>();
+  const buffer = Buffer.allocUnsafeSlow(BUFFER);
+  port.on("message", (request: HashRequest) => {
+    const reply = answer(sessions, request, buffer);
+    if (reply !== undefined) port.postMessage(reply);
+  });
+}
+
+function answer(sessions: Map<number, Session>, request: HashRequest, buffer: Buffer): HashReply | undefined {
+  const session = sessions.get(request.session);
+  switch (request.type) {
+    case "begin": {
+      const hashes = request.algorithms.map((algorithm) => createHash(algorithm));
+      sessions.set(request.session, { fd: request.fd, hashes, offset: 0 });
+      return undefined;
+    }
+    case "read":
+      return session && hashTo(session, request.to, buffer);
+    case "digest":
+      sessions.delete(request.session);
+      return { digests: session?.hashes.map((hash) => hash.digest("hex")) ?? [] };
+    case "drop":
+      sessions.delete(request.session);
+      return undefined;
+    default:
+      return request satisfies never;
+  }
+}
+
+function hashTo(session: Session, to: number, buffer: Buffer): HashReply {
+  try {
+    while (session.offset < to) {
+      const length = Math.min(buffer.length, to - session.offset);
+      const count = readSync(session.fd, buffer, 0, length, session.offset);
+      if (count === 0) throw new Error(`the file ends at byte ${session.offset}, before byte ${to}`);
+      for (const hash of session.hashes) hash.update(buffer.subarray(0, count));
+      session.offset += count;
+    }
+    return { digests: [] };
+  } catch (error) {
+    return { error: error as Error };
+  }
+}
+
+if (parentPort !== null) serve(parentPort);

@@ -1,0 +1,112 @@
+import { randomBytes } from "node:crypto";
+import type { Digest } from "../core/digest.ts";
+import { LayerdError } from "../core/errors.ts";
+import { BlocksBlob, OVERHEAD, type Room } from "./blocks.ts";
+import { BytesBlob } from "./bytes-blob.ts";
+import { MemoryUpload } from "./memory-upload.ts";
+import { isUploadId } from "./paths.ts";
+import type { BeginOptions, BlobHandle, BlobStat, BlobStore, BlobUpload, UploadId } from "./port.ts";
+
+/**
+ * Blobs in memory, gone with the process.
+ * @param options.limit bytes that blobs and uploads may take together; beyond, uploads get STORE_FULL.
+ */
+export function createMemoryBlobs(options: { readonly limit: number }): BlobStore {
+  return new MemoryBlobs(options.limit);
+}
+
+class MemoryBlobs implements BlobStore {
+  readonly #room: Room;
+  readonly #blobs = new Map<Digest, BytesBlob | BlocksBlob>();
+  readonly #uploads = new Map<UploadId, MemoryUpload>();
+  #closed = false;
+
+  constructor(limit: number) {
+    this.#room = new LimitedRoom(limit);
+  }
+
+  async stat(digest: Digest): Promise<BlobStat | undefined> {
+    this.#assertOpen();
+    const blob = this.#blobs.get(digest);
+    return blob && { digest, size: blob.size };
+  }
+
+  async open(digest: Digest): Promise<BlobHandle | undefined> {
+    this.#assertOpen();
+    return this.#blobs.get(digest);
+  }
+
+  async begin(options: BeginOptions = {}): Promise<BlobUpload> {
+    this.#assertOpen();
+    const { id = randomBytes(16).toString("hex") as UploadId, algorithms = ["sha256"] } = options;
+    if (!isUploadId(id)) throw new LayerdError("BLOB_UPLOAD_INVALID", "not an upload id");
+    for (let older = this.#uploads.get(id); older !== undefined; older = this.#uploads.get(id)) {
+      await older.cancel();
+    }
+    this.#assertOpen();
+    const { note, resumable = false } = options;
+    const upload = new MemoryUpload(
+      {
+        room: this.#room,
+        publish: (digest, blocks) => this.#publish(digest, blocks),
+        ended: (ended) => this.#forget(ended),
+      },
+      { id, algorithms, note, resumable },
+    );
+    this.#uploads.set(id, upload);
+    return upload;
+  }
+
+  async resume(id: UploadId): Promise<BlobUpload | undefined> {
+    this.#assertOpen();
+    return this.#uploads.get(id);
+  }
+
+  async *uploads(): AsyncGenerator<{ readonly id: UploadId; readonly touchedAt: Date }> {
+    for (const { id, touchedAt, resumable } of this.#uploads.values()) {
+      if (resumable) yield { id, touchedAt };
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([...this.#uploads.values()].map((upload) => upload.cancel()));
+    this.#blobs.clear();
+  }
+
+  #publish(digest: Digest, blocks: readonly Buffer[]): void {
+    const older = this.#blobs.get(digest);
+    if (older !== undefined) this.#room.give(older.size + OVERHEAD);
+    const [first] = blocks;
+    const single = first !== undefined && blocks.length === 1;
+    this.#blobs.set(digest, single ? new BytesBlob(digest, first) : new BlocksBlob(digest, blocks));
+  }
+
+  #forget(upload: MemoryUpload): void {
+    if (this.#uploads.get(upload.id) === upload) this.#uploads.delete(upload.id);
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new LayerdError("UNAVAILABLE", "the store is closed");
+  }
+}
+
+class LimitedRoom implements Room {
+  readonly #limit: number;
+  #used = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  take(bytes: number, atLeast = 1): number {
+    const taken = Math.min(bytes, this.#limit - this.#used);
+    if (taken < atLeast) throw new LayerdError("STORE_FULL", undefined, { detail: { limit: this.#limit } });
+    this.#used += taken;
+    return taken;
+  }
+
+  give(bytes: number): void {
+    this.#used -= bytes;
+  }
+}

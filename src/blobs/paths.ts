@@ -1,0 +1,87 @@
+import { join } from "node:path";
+import { algorithmOf, type Digest, type DigestAlgorithm, hexOf } from "../core/digest.ts";
+import type { UploadId } from "./port.ts";
+
+/*
+ * Version 1 of the data directory:
+ *
+ *   data/
+ *     layout.json                  {"version":1}
+ *     lock                         held by the one process that writes
+ *     blobs/
+ *       sha256/ab/abcd…            a blob, mode 0444, named by its digest, in a shard named by the first byte
+ *       sha512/ab/abcd…
+ *     uploads/
+ *       <id>                       the bytes of an upload in progress
+ *       <id>.json                  the record of one that can be resumed
+ *       <id>.json.new              a record being written; worth nothing after a crash
+ *     index/                       what repositories know of the blobs: src/index/paths.ts
+ *
+ * Uploads lie flat. A directory for each would cost every upload a mkdir, an rmdir and their syncs.
+ */
+
+export function blobsDirectory(root: string): string {
+  return join(root, "blobs");
+}
+
+export function algorithmDirectory(root: string, algorithm: DigestAlgorithm): string {
+  return join(root, "blobs", algorithm);
+}
+
+/** The first byte of a digest: names the shard it is in. */
+export function shardOf(digest: Digest): string {
+  return hexOf(digest).slice(0, 2);
+}
+
+export function shardDirectory(root: string, digest: Digest): string {
+  return join(root, "blobs", algorithmOf(digest), shardOf(digest));
+}
+
+export function blobPath(root: string, digest: Digest): string {
+  return join(shardDirectory(root, digest), hexOf(digest));
+}
+
+export function uploadsDirectory(root: string): string {
+  return join(root, "uploads");
+}
+
+export function uploadPath(root: string, id: UploadId): string {
+  return join(root, "uploads", id);
+}
+
+const RECORD = ".json";
+const NEW_RECORD = ".json.new";
+
+export function recordPath(root: string, id: UploadId): string {
+  return uploadPath(root, id) + RECORD;
+}
+
+export function newRecordPath(root: string, id: UploadId): string {
+  return uploadPath(root, id) + NEW_RECORD;
+}
+
+const UPLOAD_ID = /^[a-z0-9-]{1,64}$/;
+
+/** Ids come from clients: only what this accepts is ever made part of a path. */
+export function isUploadId(text: string): text is UploadId {
+  return UPLOAD_ID.test(text);
+}
+
+/** Whose file a name in `uploads/` is, and which of the three; `undefined` for names that are not layerd's. */
+export function parseUploadName(
+  name: string,
+): { readonly id: UploadId; readonly kind: "data" | "record" | "new record" } | undefined {
+  const dot = name.indexOf(".");
+  const id = dot === -1 ? name : name.slice(0, dot);
+  if (!isUploadId(id)) return undefined;
+  switch (name.slice(id.length)) {
+    case "":
+      return { id, kind: "data" };
+    case RECORD:
+      return { id, kind: "record" };
+    case NEW_RECORD:
+      return { id, kind: "new record" };
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,122 @@
+import type { Readable, Writable } from "node:stream";
+import type { Digest, DigestAlgorithm } from "../core/digest.ts";
+
+/*
+ * The content-addressable store: bytes under their digest, nothing else. It knows no repositories, no HTTP
+ * and no callers. Split by role; callers ask only for the role they use.
+ */
+
+export interface BlobStat {
+  readonly digest: Digest;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** Bytes `start` (inclusive) to `end` (exclusive), `0 <= start <= end <= size`. */
+export interface ByteSpan {
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface BlobReader {
+  /** `undefined` when the blob is not there. What it tells is durable: it survives a power cut. */
+  stat(digest: Digest): Promise<BlobStat | undefined>;
+  /** Opens a blob for reading; `undefined` when it is not there. The caller closes the handle. */
+  open(digest: Digest): Promise<BlobHandle | undefined>;
+}
+
+/** One open blob. It stays readable when the blob is deleted or replaced meanwhile. */
+export interface BlobHandle extends BlobStat {
+  /** The whole content, when the driver holds it in memory. Not to be modified. */
+  readonly bytes?: Buffer;
+  /**
+   * Writes the bytes of `span` (default: all) to `writable` by the driver's fastest way, honouring
+   * back-pressure. Never ends the writable. Rejects when the writable fails or closes, or when the blob
+   * turns out shorter than it was.
+   */
+  send(writable: Writable, span?: ByteSpan): Promise<void>;
+  /** The bytes of `span` (default: all) as a stream. Destroying it releases its share of the handle. */
+  stream(span?: ByteSpan): Readable;
+  /** Idempotent. Transfers still running when it is called are the caller's mistake. */
+  close(): Promise<void>;
+}
+
+/** Names an upload inside the store: 1 to 64 characters of `a-z 0-9 -`. Made by the store or the domain. */
+export type UploadId = string & { readonly __brand: "UploadId" };
+
+export interface BeginOptions {
+  /** Default: a random one of 128 bits. Beginning an id that exists replaces the older upload. */
+  readonly id?: UploadId;
+  /** Digests to compute while the bytes pass; the blob is named by the first. Default: `["sha256"]`. */
+  readonly algorithms?: readonly DigestAlgorithm[];
+  /**
+   * Whether the upload outlives this process and can be resumed by its id. One that is not leaves nothing
+   * behind when it is cancelled, fails or the process dies. Default: false.
+   */
+  readonly resumable?: boolean;
+  /** The domain's own notes about the upload, kept with it and returned by `resume`. JSON. */
+  readonly note?: unknown;
+}
+
+export interface BlobIngester {
+  /** Begins an upload at offset 0. Throws STORE_FULL below the low-water mark. */
+  begin(options?: BeginOptions): Promise<BlobUpload>;
+  /**
+   * The upload of that id, at the offset where it stands: the same object while it is open in this process,
+   * else rebuilt from what is stored (its hash by reading the bytes again, at the first use).
+   * `undefined` when there is none.
+   */
+  resume(id: UploadId): Promise<BlobUpload | undefined>;
+  /** Every resumable upload that is stored, in no order, with the time of its last change. */
+  uploads(): AsyncIterable<{ readonly id: UploadId; readonly touchedAt: Date }>;
+}
+
+export interface AppendOptions {
+  /** Where the caller believes the upload stands. OFFSET_MISMATCH (with `Upload-Offset`) when it does not. */
+  readonly at: number;
+  /** Take at most so many bytes; when the source has more, take these, then throw SIZE_INVALID. */
+  readonly limit?: number;
+  /** Aborting ends the append as if the source had failed; what had arrived stays. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * An upload on its way to becoming a blob. Nothing of it is visible under any digest before `commit`.
+ * One writer at a time: a second `append`, `sync` or `commit` while one runs throws UNAVAILABLE; `cancel`
+ * and `release` end a running append first.
+ */
+export interface BlobUpload {
+  readonly id: UploadId;
+  /** Bytes taken so far. They survive the death of this process, and after `sync` a power cut too. */
+  readonly offset: number;
+  /** The first bytes (up to 512), for naming the media type. */
+  readonly head: Buffer;
+  readonly note: unknown;
+  /** Set once the upload is committed, also when this process learns of it after a restart. */
+  readonly committed: BlobStat | undefined;
+  /**
+   * Takes the bytes of `source` and resolves with the new offset. When the source fails (a client that went
+   * away), what had arrived is kept, `offset` says how much, and the source's error is thrown.
+   */
+  append(source: Readable, options: AppendOptions): Promise<number>;
+  /** Makes `offset` durable and resolves with it. */
+  sync(): Promise<number>;
+  /** Replaces `note`; the new one is durable when it resolves. */
+  amend(note: unknown): Promise<void>;
+  /**
+   * Compares length and digests with what is expected, and publishes the blob: when it resolves, the blob
+   * is visible and durable. Replaces an older file of the same digest. A mismatch throws SIZE_INVALID or
+   * DIGEST_INVALID and cancels the upload. A second commit resolves with the same stat.
+   */
+  commit(expected?: { readonly digests?: readonly Digest[]; readonly size?: number }): Promise<BlobStat>;
+  /** Forgets the upload and frees its space, or the memory of a committed one. Idempotent. */
+  cancel(): Promise<void>;
+  /** Lets go of handles and memory; the upload can be resumed if it is resumable, else it is cancelled. */
+  release(): Promise<void>;
+}
+
+/** A driver: every role, and an end. */
+export interface BlobStore extends BlobReader, BlobIngester {
+  /** Waits for what is running, then releases everything held. Idempotent. */
+  close(): Promise<void>;
+}
