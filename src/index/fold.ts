@@ -1,0 +1,145 @@
+import type { Digest } from "../core/digest.ts";
+import type { Tag } from "../core/name.ts";
+import type { BlobEntry, Change } from "./port.ts";
+import type { RepositoryState } from "./state.ts";
+
+type Of<T extends Change["type"]> = Extract<Change, { type: T }>;
+
+/** A change as it is written down: with what it replaced. Folding it does what folding the change does. */
+export type RecordedChange =
+  | Of<"blobLinked" | "blobUnlinked" | "blobUnpacked" | "manifestPut">
+  | (Of<"manifestDeleted"> & { readonly tags: readonly Tag[] })
+  | (Of<"tagSet"> & { readonly was: Digest | null })
+  | (Of<"tagDeleted"> & { readonly was: Digest });
+
+/**
+ * Folds one change into the state. All it needs beyond the two is the time `at` which it happened: the same
+ * changes at the same times give the same state. Returns the change as it is to be written down, or
+ * `undefined` when it changed nothing.
+ */
+export function fold(state: RepositoryState, change: Change, at: string): RecordedChange | undefined {
+  switch (change.type) {
+    case "blobLinked":
+      return linkBlob(state, change, at);
+    case "blobUnlinked":
+      return unlinkBlob(state, change);
+    case "blobUnpacked":
+      return unpackBlob(state, change);
+    case "manifestPut":
+      return putManifest(state, change, at);
+    case "manifestDeleted":
+      return deleteManifest(state, change);
+    case "tagSet":
+      return setTag(state, change, at);
+    case "tagDeleted":
+      return deleteTag(state, change);
+    default:
+      return unknownChange(change);
+  }
+}
+
+/** The digests and tags whose entries a change concerns. */
+export function touched(change: RecordedChange): readonly string[] {
+  switch (change.type) {
+    case "blobLinked":
+    case "blobUnlinked":
+    case "blobUnpacked":
+      return [change.digest];
+    case "manifestPut":
+      return [change.manifest.digest];
+    case "manifestDeleted":
+      return [change.digest, ...change.tags];
+    case "tagSet":
+    case "tagDeleted":
+      return [change.tag];
+    default:
+      return unknownChange(change);
+  }
+}
+
+/** The same digest linked again keeps its place, its first date and what is known of its content. */
+function linkBlob(state: RepositoryState, change: Of<"blobLinked">, at: string): RecordedChange | undefined {
+  const { type, digest, size, mediaType, name } = change;
+  const known = state.blobs.get(digest);
+  if (known !== undefined && saysTheSame(known, change)) return undefined;
+  const first = known ?? { position: ++state.position, digest, createdAt: at };
+  const named = name === undefined ? {} : { name };
+  state.putBlob({ ...first, size, mediaType, name });
+  return { type, digest, size, mediaType, ...named };
+}
+
+function saysTheSame(entry: BlobEntry, change: Of<"blobLinked">): boolean {
+  const { size, mediaType, name } = change;
+  return entry.size === size && entry.mediaType === mediaType && entry.name === name;
+}
+
+function unlinkBlob(
+  state: RepositoryState,
+  { type, digest }: Of<"blobUnlinked">,
+): RecordedChange | undefined {
+  if (state.blobs.get(digest) === undefined) return undefined;
+  state.blobs.delete(digest);
+  return { type, digest };
+}
+
+function unpackBlob(state: RepositoryState, change: Of<"blobUnpacked">): RecordedChange | undefined {
+  const { type, digest } = change;
+  const { diffId, size } = change.unpacked;
+  const known = state.blobs.get(digest);
+  if (known === undefined) return undefined;
+  if (known.unpacked?.diffId === diffId && known.unpacked.size === size) return undefined;
+  const unpacked = { diffId, size };
+  state.putBlob({ ...known, unpacked });
+  return { type, digest, unpacked };
+}
+
+/** A known digest is the same manifest: there is nothing to change. */
+function putManifest(
+  state: RepositoryState,
+  change: Of<"manifestPut">,
+  at: string,
+): RecordedChange | undefined {
+  const { digest, size, mediaType, artifactType, blobs, subject, annotations } = change.manifest;
+  if (state.manifests.get(digest) !== undefined) return undefined;
+  const manifest = {
+    digest,
+    size,
+    mediaType,
+    blobs,
+    ...(artifactType !== undefined && { artifactType }),
+    ...(subject !== undefined && { subject }),
+    ...(annotations !== undefined && { annotations }),
+  };
+  state.putManifest({ position: ++state.position, createdAt: at, ...manifest });
+  return { type: change.type, manifest };
+}
+
+function deleteManifest(
+  state: RepositoryState,
+  { type, digest }: Of<"manifestDeleted">,
+): RecordedChange | undefined {
+  const tags = state.tagsOf.first(digest);
+  if (state.manifests.get(digest) === undefined && tags.length === 0) return undefined;
+  for (const tag of tags) state.deleteTag(tag);
+  state.deleteManifest(digest);
+  return { type, digest, tags };
+}
+
+function setTag(state: RepositoryState, change: Of<"tagSet">, at: string): RecordedChange | undefined {
+  const { type, tag, digest } = change;
+  const was = state.tags.get(tag)?.digest ?? null;
+  if (was === digest) return undefined;
+  state.putTag({ tag, digest, updatedAt: at });
+  return { type, tag, digest, was };
+}
+
+function deleteTag(state: RepositoryState, { type, tag }: Of<"tagDeleted">): RecordedChange | undefined {
+  const was = state.tags.get(tag)?.digest;
+  if (was === undefined) return undefined;
+  state.deleteTag(tag);
+  return { type, tag, was };
+}
+
+function unknownChange(change: never): never {
+  throw new TypeError(`an unknown change: ${JSON.stringify(change)}`);
+}

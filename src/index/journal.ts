@@ -1,0 +1,91 @@
+import { join } from "node:path";
+import type { Digest } from "../core/digest.ts";
+import type { RepositoryName, Tag } from "../core/name.ts";
+import { JOURNAL_FLOOR } from "./compaction.ts";
+import { createDisk, type Disk, type Durability } from "./disk.ts";
+import type { IndexLog } from "./log.ts";
+import { repositoryPaths } from "./paths.ts";
+import type { BlobEntry, Index, ManifestEntry, Page, PageRequest, TagEntry, Transaction } from "./port.ts";
+import { Repository } from "./repository.ts";
+import { RepositoryCache } from "./repository-cache.ts";
+import type { RepositoryState } from "./state.ts";
+
+export interface JournalIndexOptions {
+  /** The data directory; it exists, and nobody else writes to its `index`. */
+  readonly directory: string;
+  readonly durability: Durability;
+  readonly log?: IndexLog;
+  /**
+   * How many entries (blobs, manifests, tags) repositories that are not in use may keep in memory together;
+   * 100,000 take about 30 MB. Default: 250,000, of at most 1,000 repositories.
+   */
+  readonly cacheSize?: number;
+}
+
+const CACHE_SIZE = 250_000;
+
+/** Opens an index of JSON files. Repositories are read on first use, so this takes no time. */
+export async function openJournalIndex(options: JournalIndexOptions): Promise<Index> {
+  const disk = createDisk(options.durability);
+  const directory = join(options.directory, "index");
+  await disk.makeDirectory(directory);
+  await disk.syncDirectory(options.directory);
+  return new JournalIndex(disk, { ...options, directory });
+}
+
+/** The index on any disk, in a directory of its own. Journals below `compactAbove` bytes are left alone. */
+export class JournalIndex implements Index {
+  readonly #repositories: RepositoryCache;
+
+  constructor(
+    disk: Disk,
+    options: Pick<JournalIndexOptions, "directory" | "log" | "cacheSize"> & {
+      readonly compactAbove?: number;
+    },
+  ) {
+    const { directory, log = SILENT, cacheSize = CACHE_SIZE, compactAbove = JOURNAL_FLOOR } = options;
+    const open = (name: RepositoryName) =>
+      new Repository(disk, repositoryPaths(directory, name), { log, compactAbove });
+    this.#repositories = new RepositoryCache(open, cacheSize);
+  }
+
+  apply(name: RepositoryName, transaction: Transaction): Promise<void> {
+    return this.#repositories.use(name, (repository) => repository.apply(transaction));
+  }
+
+  blob(name: RepositoryName, digest: Digest): Promise<BlobEntry | undefined> {
+    return this.#read(name, (state) => state.blobs.get(digest), digest);
+  }
+
+  blobs(name: RepositoryName, page: PageRequest): Promise<Page<BlobEntry>> {
+    return this.#read(name, (state) => state.blobs.page(page));
+  }
+
+  manifest(name: RepositoryName, digest: Digest): Promise<ManifestEntry | undefined> {
+    return this.#read(name, (state) => state.manifests.get(digest), digest);
+  }
+
+  manifests(
+    name: RepositoryName,
+    page: PageRequest,
+  ): Promise<Page<ManifestEntry & { readonly tags: readonly Tag[] }>> {
+    return this.#read(name, (state) => state.manifestsWithTags(page));
+  }
+
+  tag(name: RepositoryName, tag: Tag): Promise<TagEntry | undefined> {
+    return this.#read(name, (state) => state.tags.get(tag), tag);
+  }
+
+  close(): Promise<void> {
+    return this.#repositories.close();
+  }
+
+  /** Answers from memory at once when it can; the repository then needs no pin. */
+  #read<T>(name: RepositoryName, look: (state: RepositoryState) => T, key?: string): Promise<T> {
+    const state = this.#repositories.peek(name)?.durable(key);
+    if (state !== undefined) return Promise.resolve(look(state));
+    return this.#repositories.use(name, (repository) => repository.read(look, key));
+  }
+}
+
+const SILENT: IndexLog = { warn: () => {}, error: () => {} };

@@ -1,0 +1,221 @@
+import { LayerdError } from "../core/errors.ts";
+import { Compaction } from "./compaction.ts";
+import type { Disk } from "./disk.ts";
+import { fold, type RecordedChange, touched } from "./fold.ts";
+import { type Batch, GroupCommit } from "./group-commit.ts";
+import { JournalFile } from "./journal-file.ts";
+import { encodeLine } from "./line.ts";
+import { type Loaded, loadRepository } from "./load.ts";
+import type { IndexLog } from "./log.ts";
+import type { RepositoryPaths } from "./paths.ts";
+import type { Transaction } from "./port.ts";
+import { check } from "./requirements.ts";
+import { capture } from "./snapshot.ts";
+import { RepositoryState } from "./state.ts";
+
+/**
+ * One repository: its state in memory, its files on the disk. There is one state, which is ahead of the
+ * disk by the lines that are queued: writers see all of it, readers wait where an entry is not durable yet.
+ * When a write fails the state is thrown away, and folded again from the disk by whoever comes next.
+ */
+export class Repository {
+  readonly #disk: Disk;
+  readonly #paths: RepositoryPaths;
+  readonly #log: IndexLog;
+  readonly #journal: JournalFile;
+  readonly #compaction: Compaction;
+  readonly #commits: GroupCommit;
+  #state: RepositoryState | undefined;
+  #loading: Promise<void> | undefined;
+  #proving: Promise<void> | undefined;
+  /** Whether this process has read the journal before: then it knows where it ends. */
+  #known = false;
+  #exists = false;
+  #numbered = true;
+
+  constructor(disk: Disk, paths: RepositoryPaths, options: { log: IndexLog; compactAbove: number }) {
+    this.#disk = disk;
+    this.#paths = paths;
+    this.#log = options.log;
+    this.#journal = new JournalFile(disk, paths);
+    this.#compaction = new Compaction(disk, paths, { log: options.log, floor: options.compactAbove });
+    this.#commits = new GroupCommit(
+      (lines) => this.#write(lines),
+      (error) => this.#forget(error),
+    );
+  }
+
+  /** How many entries it holds in memory. */
+  get size(): number {
+    return this.#state?.size ?? 0;
+  }
+
+  /** Whether there is nothing in it that is worth its memory. */
+  get worthless(): boolean {
+    return !this.#journal.uncut && !this.#journal.failed && (this.#state === undefined || !this.#exists);
+  }
+
+  /** Whether it must stay in memory, because only this process knows where the good part of a file ends. */
+  get irreplaceable(): boolean {
+    return this.#journal.uncut;
+  }
+
+  /** Resolves when what goes on behind the requests has ended; `undefined` when nothing does. */
+  get background(): Promise<void> | undefined {
+    return this.#compaction.running;
+  }
+
+  async apply(transaction: Transaction): Promise<void> {
+    for (;;) {
+      const state = this.#state;
+      if (state === undefined) await this.#load();
+      else if (this.#journal.failed) await this.#prove();
+      else if (await this.#attempt(state, transaction)) return;
+    }
+  }
+
+  /** The state, if it is in memory and its entry of that key is durable; without a key, all of it. */
+  durable(key?: string): RepositoryState | undefined {
+    return this.#awaited(key) === undefined ? this.#state : undefined;
+  }
+
+  /**
+   * What `look` finds, once it is durable.
+   * @param key the only entry that `look` depends on; without it, it depends on all.
+   */
+  async read<T>(look: (state: RepositoryState) => T, key?: string): Promise<T> {
+    for (;;) {
+      const state = this.#state;
+      if (state === undefined) {
+        await this.#load();
+      } else {
+        const found = look(state);
+        const failure = await this.#awaited(key)?.outcome;
+        if (failure === undefined) return found;
+      }
+    }
+  }
+
+  /** To be called when nothing is running. */
+  async close(): Promise<void> {
+    if (this.#journal.uncut) await this.#cut();
+    await this.#journal.close();
+  }
+
+  /**
+   * Checks and folds at once, so that nothing comes between, then waits until it is durable. False when it
+   * was decided upon changes that turned out not to be: it must be tried again.
+   */
+  async #attempt(state: RepositoryState, transaction: Transaction): Promise<boolean> {
+    try {
+      check(state, transaction.requires ?? []);
+    } catch (error) {
+      if (await this.#settled()) throw error;
+      return false;
+    }
+    if (!this.#numbered) throw unavailable(new Error(`${this.#paths.snapshot} is damaged`));
+    const at = new Date().toISOString();
+    const changes = transaction.changes.flatMap((change) => fold(state, change, at) ?? []);
+    if (changes.length === 0) return await this.#settled();
+    await this.#commit(state, { at, who: transaction.who, changes });
+    return true;
+  }
+
+  async #commit(
+    state: RepositoryState,
+    line: { readonly at: string; readonly who: string; readonly changes: readonly RecordedChange[] },
+  ): Promise<void> {
+    state.seq++;
+    const batch = this.#commits.add(encodeLine({ seq: state.seq, ...line }), line.changes.flatMap(touched));
+    const failure = await batch.outcome;
+    if (failure !== undefined) throw unavailable(failure.cause);
+  }
+
+  /** Waits for everything that is queued; whether it became durable. */
+  async #settled(): Promise<boolean> {
+    return (await this.#commits.last?.outcome) === undefined;
+  }
+
+  #awaited(key: string | undefined): Batch | undefined {
+    return key === undefined ? this.#commits.last : this.#commits.pending(key);
+  }
+
+  async #write(lines: string): Promise<void> {
+    await this.#journal.append(Buffer.from(lines));
+    this.#exists = true;
+    if (this.#compaction.isDue(this.#journal)) await this.#compact();
+  }
+
+  async #compact(): Promise<void> {
+    const prepared = await this.#compaction.prepare(this.#journal);
+    const last = this.#commits.last;
+    if (!prepared || last === undefined || this.#state === undefined) return;
+    this.#compaction.start(this.#journal, capture(this.#state), last.outcome);
+  }
+
+  #forget(error: unknown): void {
+    this.#state = undefined;
+    this.#complain(error, "changes could not be written and were taken back");
+  }
+
+  /** Once at a time. @throws UNAVAILABLE */
+  #load(): Promise<void> {
+    this.#loading ??= this.#loadState().finally(() => {
+      this.#loading = undefined;
+    });
+    return this.#loading;
+  }
+
+  async #loadState(): Promise<void> {
+    // It renames and removes the files that are to be read.
+    await this.#compaction.running;
+    try {
+      const size = this.#known ? this.#journal.size : undefined;
+      await this.#startFrom(await loadRepository(this.#disk, this.#paths, size));
+    } catch (error) {
+      this.#complain(error, "the index could not be read");
+      throw unavailable(error);
+    }
+  }
+
+  async #startFrom(loaded: Loaded | undefined): Promise<void> {
+    for (const { file, line } of loaded?.damaged ?? []) {
+      this.#log.error({ file, line }, "a line of the index is damaged or missing; the rest was loaded");
+    }
+    this.#journal.startAt(loaded?.journalSize ?? 0);
+    this.#compaction.startFrom(loaded);
+    this.#numbered = loaded?.numbered ?? true;
+    this.#known = true;
+    this.#exists = loaded !== undefined;
+    if (loaded !== undefined && loaded.tornSize > 0) {
+      const about = { file: this.#paths.journal, bytes: loaded.tornSize };
+      this.#log.warn(about, "a crash has cut a write short; its beginning is removed");
+      await this.#cut();
+    }
+    this.#state = loaded?.state ?? new RepositoryState();
+  }
+
+  /** A file system that is read-only now can be read all the same; a write would try again. */
+  async #cut(): Promise<void> {
+    const complain = (error: unknown) => this.#complain(error, "the end of the journal could not be cut off");
+    await this.#journal.cut().catch(complain);
+  }
+
+  /** Once at a time. Folding again after each of many failures would make a full disk slow for readers too. */
+  async #prove(): Promise<void> {
+    this.#proving ??= this.#journal.prove().finally(() => {
+      this.#proving = undefined;
+    });
+    await this.#proving.catch((error: unknown) => {
+      throw unavailable(error);
+    });
+  }
+
+  #complain(error: unknown, message: string): void {
+    this.#log.error({ err: error, directory: this.#paths.directory }, message);
+  }
+}
+
+function unavailable(cause: unknown): LayerdError {
+  return new LayerdError("UNAVAILABLE", undefined, { cause });
+}

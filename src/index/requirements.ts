@@ -1,0 +1,64 @@
+import type { Digest } from "../core/digest.ts";
+import { LayerdError } from "../core/errors.ts";
+import type { Tag } from "../core/name.ts";
+import type { Requirement } from "./port.ts";
+import type { RepositoryState } from "./state.ts";
+
+const MANIFESTS_NAMED = 10;
+
+/** @throws the error of the first requirement that does not hold. */
+export function check(state: RepositoryState, requirements: readonly Requirement[]): void {
+  for (const requirement of requirements) {
+    const error = violation(state, requirement);
+    if (error !== undefined) throw error;
+  }
+}
+
+function violation(state: RepositoryState, requirement: Requirement): LayerdError | undefined {
+  switch (requirement.type) {
+    case "blobsLinked":
+      return blobsLinked(state, requirement.digests);
+    case "blobLinked":
+      return blobLinked(state, requirement.digest);
+    case "blobUnused":
+      return blobUnused(state, requirement.digest);
+    case "manifestPresent":
+      return manifestPresent(state, requirement.digest);
+    case "tagAt":
+      return tagAt(state, requirement.tag, requirement.digest);
+    default:
+      return unknownRequirement(requirement);
+  }
+}
+
+function blobsLinked(state: RepositoryState, digests: readonly Digest[]): LayerdError | undefined {
+  const missing = new Set(digests.filter((digest) => state.blobs.get(digest) === undefined));
+  if (missing.size === 0) return undefined;
+  return new LayerdError("MANIFEST_BLOB_UNKNOWN", undefined, { detail: { missing: [...missing] } });
+}
+
+function blobLinked(state: RepositoryState, digest: Digest): LayerdError | undefined {
+  if (state.blobs.get(digest) !== undefined) return undefined;
+  return new LayerdError("BLOB_UNKNOWN", undefined, { detail: { digest } });
+}
+
+function blobUnused(state: RepositoryState, digest: Digest): LayerdError | undefined {
+  const manifests = state.users.first(digest, MANIFESTS_NAMED);
+  if (manifests.length === 0) return undefined;
+  return new LayerdError("BLOB_IN_USE", undefined, { detail: { manifests } });
+}
+
+function manifestPresent(state: RepositoryState, digest: Digest): LayerdError | undefined {
+  if (state.manifests.get(digest) !== undefined) return undefined;
+  return new LayerdError("MANIFEST_UNKNOWN", undefined, { detail: { digest } });
+}
+
+function tagAt(state: RepositoryState, tag: Tag, digest: Digest | null): LayerdError | undefined {
+  const is = state.tags.get(tag)?.digest ?? null;
+  if (is === digest) return undefined;
+  return new LayerdError("PRECONDITION_FAILED", undefined, { detail: { tag, is } });
+}
+
+function unknownRequirement(requirement: never): never {
+  throw new TypeError(`an unknown requirement: ${JSON.stringify(requirement)}`);
+}

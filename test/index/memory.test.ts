@@ -1,0 +1,4 @@
+import { createMemoryIndex } from "../../src/index/memory.ts";
+import { testIndex } from "../suites/index.ts";
+
+testIndex("memory", async () => createMemoryIndex());
