@@ -1,0 +1,194 @@
+import type { Readable } from "node:stream";
+import type { BlobHandle, BlobStat, BlobStore } from "../blobs/port.ts";
+import { algorithmOf, type Digest, type DigestAlgorithm } from "../core/digest.ts";
+import { isLayerdError, LayerdError } from "../core/errors.ts";
+import { sniffLayer } from "../core/media-type.ts";
+import type { RepositoryName } from "../core/name.ts";
+import type { BlobEntry, Change, Index, Page, PageRequest } from "../index/port.ts";
+
+/** Where something is to be stored, and by whom. */
+export interface Place {
+  readonly repository: RepositoryName;
+  readonly who: string;
+}
+
+/** What a client says about the bytes it sends; all of it optional, all of it enforced or recorded. */
+export interface LayerClaims {
+  /** The bytes must have each of these digests; the first one's algorithm names the layer. */
+  readonly digests?: readonly Digest[];
+  /** Bytes. The body must have exactly this length. */
+  readonly size?: number;
+  readonly mediaType?: string;
+  readonly name?: string;
+}
+
+/** Bytes on their way in. */
+export interface Incoming {
+  readonly stream: Readable;
+  /** Aborts when they turn out to be worthless although the stream itself is well. */
+  readonly signal?: AbortSignal;
+}
+
+/** A layer, wherever it stands among others. */
+export type StoredLayer = Omit<BlobEntry, "position">;
+
+/** Bytes that have arrived and wait for their names to be published together. */
+export interface StagedLayer {
+  publish(): Promise<BlobStat>;
+  discard(): Promise<void>;
+  readonly mediaType: string;
+  readonly name: string | undefined;
+}
+
+export interface SizeLimit {
+  readonly bytes: number;
+  /** Runs an append, and names the limit that it has run into. */
+  guard<T>(work: () => Promise<T>): Promise<T>;
+}
+
+/** Layers of a repository: bytes in the blob store, made visible by a link in the index. */
+export class Layers {
+  readonly #blobs: BlobStore;
+  readonly #index: Index;
+  readonly #maxSize: number;
+
+  constructor(stores: { blobs: BlobStore; index: Index }, options: { maxSize: number }) {
+    this.#blobs = stores.blobs;
+    this.#index = stores.index;
+    this.#maxSize = options.maxSize;
+  }
+
+  /** Bytes a layer may have at most. */
+  get maxSize(): number {
+    return this.#maxSize;
+  }
+
+  /**
+   * How many bytes an upload may bring: as many as it has announced, else as layers may have.
+   * @throws REQUEST_TOO_LARGE when it has announced more than that.
+   */
+  limit(size: number | undefined): SizeLimit {
+    const tooLarge = () =>
+      new LayerdError("REQUEST_TOO_LARGE", `layers may have up to ${this.#maxSize} bytes`);
+    if (size !== undefined && size > this.#maxSize) throw tooLarge();
+    return {
+      bytes: size ?? this.#maxSize,
+      guard: (work) =>
+        work().catch((error: unknown) => {
+          throw size === undefined && isTooLong(error) ? tooLarge() : error;
+        }),
+    };
+  }
+
+  /** @throws BLOB_UNKNOWN when the repository may not serve it, or its bytes are gone. */
+  async find(repository: RepositoryName, digest: Digest): Promise<BlobEntry> {
+    const entry = await this.#index.blob(repository, digest);
+    if (entry !== undefined && (await this.#blobs.stat(digest))?.size === entry.size) return entry;
+    throw unknownLayer(digest);
+  }
+
+  /**
+   * The entry and an open handle, which the caller closes. Bytes that are missing or of another length than
+   * recorded are not served (they are healed by sending the layer again).
+   * @throws BLOB_UNKNOWN
+   */
+  async open(repository: RepositoryName, digest: Digest): Promise<{ entry: BlobEntry; handle: BlobHandle }> {
+    const entry = await this.#index.blob(repository, digest);
+    const handle = entry && (await this.#blobs.open(digest));
+    if (entry !== undefined && handle?.size === entry.size) return { entry, handle };
+    await handle?.close();
+    throw unknownLayer(digest);
+  }
+
+  /** Whether the repository serves this layer, without looking at its bytes. */
+  async known(repository: RepositoryName, digest: Digest): Promise<BlobEntry | undefined> {
+    return await this.#index.blob(repository, digest);
+  }
+
+  list(repository: RepositoryName, page: PageRequest): Promise<Page<BlobEntry>> {
+    return this.#index.blobs(repository, page);
+  }
+
+  /** Takes a whole layer from a stream: durable and visible when it resolves, nothing stored otherwise. */
+  async store(place: Place, source: Incoming, claims: LayerClaims): Promise<StoredLayer> {
+    const staged = await this.stage(source, claims);
+    return await this.publish(place, staged);
+  }
+
+  /** Takes the bytes without publishing them, for uploads that only count together. */
+  async stage(source: Incoming, claims: LayerClaims): Promise<StagedLayer> {
+    const limit = this.limit(claims.size);
+    const upload = await this.#blobs.begin({ algorithms: algorithmsFor(claims.digests) });
+    try {
+      await limit.guard(() =>
+        upload.append(source.stream, { at: 0, limit: limit.bytes, ...signalOf(source) }),
+      );
+    } catch (error) {
+      await upload.cancel();
+      throw error;
+    }
+    return {
+      publish: () => upload.commit(claims),
+      discard: () => upload.cancel(),
+      mediaType: claims.mediaType ?? sniffLayer(upload.head),
+      name: claims.name,
+    };
+  }
+
+  async publish(place: Place, staged: StagedLayer): Promise<StoredLayer> {
+    const stat = await staged.publish();
+    return await this.link(place, stat, staged);
+  }
+
+  /** Makes a stored blob visible in a repository. What it tells was so, even if somebody deletes it right then. */
+  async link(
+    place: Place,
+    stat: BlobStat,
+    about: { readonly mediaType: string; readonly name?: string | undefined },
+  ): Promise<StoredLayer> {
+    const change = linkChange(stat, about);
+    await this.#index.apply(place.repository, { who: place.who, changes: [change] });
+    const entry = await this.#index.blob(place.repository, stat.digest);
+    return entry ?? { ...change, createdAt: new Date().toISOString() };
+  }
+
+  /** @throws BLOB_UNKNOWN, or BLOB_IN_USE naming manifests that still need it. */
+  async delete(place: Place, digest: Digest): Promise<void> {
+    await this.#index.apply(place.repository, {
+      who: place.who,
+      changes: [{ type: "blobUnlinked", digest }],
+      requires: [
+        { type: "blobLinked", digest },
+        { type: "blobUnused", digest },
+      ],
+    });
+  }
+}
+
+/** Not a body that broke off: that has no limit to tell. */
+function isTooLong(error: unknown): boolean {
+  return isLayerdError(error, "SIZE_INVALID") && error.detail !== undefined;
+}
+
+function signalOf({ signal }: Incoming): { signal?: AbortSignal } {
+  return signal === undefined ? {} : { signal };
+}
+
+export function unknownLayer(digest: Digest): LayerdError {
+  return new LayerdError("BLOB_UNKNOWN", `no layer ${digest}`, { detail: { digest } });
+}
+
+/** The algorithms to compute for a client's claims, the naming one first. */
+export function algorithmsFor(digests: readonly Digest[] | undefined): DigestAlgorithm[] {
+  const algorithms = new Set((digests ?? []).map(algorithmOf));
+  return algorithms.size === 0 ? ["sha256"] : [...algorithms];
+}
+
+export function linkChange(
+  stat: BlobStat,
+  about: { readonly mediaType: string; readonly name?: string | undefined },
+): Extract<Change, { type: "blobLinked" }> {
+  const { digest, size } = stat;
+  const { mediaType, name } = about;
+  return { type: "blobLinked", digest, size, mediaType, ...(name === undefined ? {} : { name }) };
+}

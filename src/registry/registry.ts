@@ -1,0 +1,60 @@
+import type { BlobStore } from "../blobs/port.ts";
+import type { Index } from "../index/port.ts";
+import { DiffIds, type UnpackLimits } from "./diff-ids.ts";
+import { Layers } from "./layers.ts";
+import { Manifests } from "./manifests.ts";
+import { Uploads } from "./uploads.ts";
+
+export interface RegistryOptions {
+  /** Bytes a layer may have. */
+  readonly maxLayerSize: number;
+  /** Milliseconds after its last change when an unfinished upload is forgotten. */
+  readonly uploadTtl: number;
+  readonly unpack: UnpackLimits;
+  /** Told of what goes wrong in the background, where no request can be answered. */
+  readonly onError: (error: unknown, what: string) => void;
+}
+
+// Sessions live for hours; looking for expired ones more often would find nothing.
+const SWEEPS_PER_TTL = 24;
+const SWEEP_AT_MOST_EVERY = 1000;
+
+/** The domain: everything a server can do, over any stores, knowing neither HTTP nor disks. */
+export interface Registry {
+  readonly layers: Layers;
+  readonly manifests: Manifests;
+  readonly uploads: Uploads;
+  /** Ends running uploads (they stay resumable), waits for what is queued, closes the stores. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Takes over the stores: closing the registry closes them. */
+export function createRegistry(
+  stores: { readonly blobs: BlobStore; readonly index: Index },
+  options: RegistryOptions,
+): Registry {
+  const layers = new Layers(stores, { maxSize: options.maxLayerSize });
+  const manifests = new Manifests(stores, new DiffIds(stores, options.unpack));
+  const uploads = new Uploads(stores.blobs, layers, { ttl: options.uploadTtl });
+  const sweeper = setInterval(
+    () => uploads.sweep(new Date()).catch((error: unknown) => options.onError(error, "sweeping uploads")),
+    Math.max(options.uploadTtl / SWEEPS_PER_TTL, SWEEP_AT_MOST_EVERY),
+  );
+  sweeper.unref();
+  let closing: Promise<void> | undefined;
+  const close = async () => {
+    clearInterval(sweeper);
+    await uploads.close();
+    await stores.index.close();
+    await stores.blobs.close();
+  };
+  return {
+    layers,
+    manifests,
+    uploads,
+    close: () => {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
