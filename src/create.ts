@@ -1,0 +1,139 @@
+import type { Server } from "node:http";
+import type Koa from "koa";
+import { type Logger, pino } from "pino";
+import { type Authorize, allowEverything } from "./auth/policy.ts";
+import { openFilesystemBlobs } from "./blobs/filesystem.ts";
+import { createMemoryBlobs } from "./blobs/memory.ts";
+import type { BlobStore } from "./blobs/port.ts";
+import { resolveStoreConfig, type StoreConfig, type StoreOptions } from "./config.ts";
+import { digestOf } from "./core/digest.ts";
+import { parseRepositoryName } from "./core/name.ts";
+import { type DataDirectory, openDataDirectory } from "./data-directory.ts";
+import { createMiddleware } from "./http/app.ts";
+import { Links } from "./http/links.ts";
+import type { Call } from "./http/request-context.ts";
+import { configureServer } from "./http/server.ts";
+import { openJournalIndex } from "./index/journal.ts";
+import { createMemoryIndex } from "./index/memory.ts";
+import type { Index } from "./index/port.ts";
+import { createRegistry, type Registry } from "./registry/registry.ts";
+
+/** What a host application may bring along. All of it optional. */
+export interface Host {
+  /** Decides on every request; without it everybody may do everything. */
+  readonly authorize?: Authorize;
+  /**
+   * The caller's name, for the record and for finding uploads again. Default: `ctx.state.user` when it is a
+   * string, else its `name` or `id`, else nobody ("anonymous").
+   */
+  readonly identify?: (ctx: Koa.Context) => string | undefined;
+  /** Default: silent. */
+  readonly log?: Logger;
+  /** Whether requests for paths that are not layerd's go on to the next middleware. Default: true. */
+  readonly passUnknown?: boolean;
+}
+
+/** layerd inside a Koa application. */
+export interface Layerd {
+  /** Serves `/`, `/layer`, `/manifest`, `/healthz`, `/readyz` and `/openapi.json` below its mount path. */
+  readonly middleware: Koa.Middleware;
+  /** The same without HTTP, for programs that seed or inspect a store. */
+  readonly registry: Registry;
+  /** Gives the application's server the settings that long transfers need. Call it before `listen`. */
+  configureServer(server: Server): void;
+  /** Ends running uploads (they stay resumable) and releases the data directory. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a store and returns what serves it: no listener, no globals; two in one process do not meet.
+ * @param config as in a config file; unknown keys are refused. Default: data in `./data`.
+ * @throws DataDirectoryError when the data directory cannot be used, ConfigError for a wrong setting.
+ */
+export async function createLayerd(config: StoreOptions = {}, host: Host = {}): Promise<Layerd> {
+  const settings = resolveStoreConfig(config);
+  const log = host.log ?? pino({ level: "silent" });
+  const stores = await openStores(settings, log);
+  const registry = createRegistry(stores, {
+    maxLayerSize: settings.maxLayerSize,
+    uploadTtl: settings.uploadTtl,
+    unpack: { maxSize: settings.maxUnpackedSize, timeout: settings.unpackTimeout },
+    onError: (err, what) => log.error({ err }, `${what} failed`),
+  });
+  let closing: Promise<void> | undefined;
+  return {
+    middleware: makeMiddleware(settings, host, { registry, stores, log }),
+    registry,
+    configureServer: (server) => configureServer(server, settings.idleTimeout),
+    close: () => {
+      closing ??= registry.close().finally(() => stores.directory?.close());
+      return closing;
+    },
+  };
+}
+
+interface Stores {
+  readonly blobs: BlobStore;
+  readonly index: Index;
+  readonly directory: DataDirectory | undefined;
+}
+
+async function openStores(settings: StoreConfig, log: Logger): Promise<Stores> {
+  if (settings.memory) {
+    const blobs = createMemoryBlobs({ limit: settings.memoryLimit });
+    return { blobs, index: createMemoryIndex(), directory: undefined };
+  }
+  const { durability, minFree } = settings;
+  const directory = await openDataDirectory({ path: settings.data, durability });
+  try {
+    const blobs = await openFilesystemBlobs({ directory: directory.path, durability, minFree, log });
+    const index = await openJournalIndex({ directory: directory.path, durability, log });
+    return { blobs, index, directory };
+  } catch (error) {
+    await directory.close();
+    throw error;
+  }
+}
+
+function makeMiddleware(
+  settings: StoreConfig,
+  host: Host,
+  parts: { readonly registry: Registry; readonly stores: Stores; readonly log: Logger },
+): Koa.Middleware {
+  const { trustProxy, allowedHosts, allowedOrigins } = settings;
+  const nowhere = digestOf(Buffer.from("is the store there?"));
+  return createMiddleware({
+    service: {
+      registry: parts.registry,
+      links: new Links({ trustProxy }),
+      cacheScope: host.authorize === undefined ? "public" : "private",
+      jsonLimit: JSON_LIMIT,
+    },
+    observe: {
+      authorize: host.authorize ?? allowEverything,
+      identify: host.identify ?? nameOfUser,
+      repository: parseRepositoryName(settings.repository),
+      log: parts.log,
+      trustProxy,
+    },
+    guard: { allowedHosts, allowedOrigins, trustProxy },
+    probe: async () => {
+      await parts.stores.blobs.stat(nowhere);
+    },
+    passUnknown: host.passUnknown ?? true,
+  });
+}
+
+/** Bytes; the limit that distribution-spec §Pushing Manifests recommends for manifests. */
+const JSON_LIMIT = 4 * 1024 * 1024;
+
+function nameOfUser(ctx: Call | Koa.Context): string | undefined {
+  const user: unknown = ctx.state.user;
+  if (typeof user === "string" && user !== "") return user;
+  if (typeof user !== "object" || user === null) return undefined;
+  for (const key of ["name", "id"] as const) {
+    const value = (user as Record<string, unknown>)[key];
+    if (typeof value === "string" || typeof value === "number") return String(value);
+  }
+  return undefined;
+}

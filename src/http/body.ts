@@ -1,0 +1,83 @@
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import { LayerdError } from "../core/errors.ts";
+import type { Incoming } from "../registry/layers.ts";
+import type { Call } from "./request-context.ts";
+
+/** Requests whose `100 Continue` has been left to whoever reads the body (see `configureServer`). */
+const awaitingContinue = new WeakSet<IncomingMessage>();
+
+/** What says of a connection that it carries something else than HTTP. */
+const faults = new WeakMap<Socket, AbortController>();
+
+/** Leaves it to the handler whether the client is to send its body at all (RFC 9110 §10.1.1). */
+export function deferContinue(req: IncomingMessage): void {
+  awaitingContinue.add(req);
+}
+
+/** Whether the client still waits for permission to send its body. */
+export function isAwaitingContinue(req: IncomingMessage): boolean {
+  return awaitingContinue.has(req);
+}
+
+export interface Body extends Incoming {
+  readonly stream: IncomingMessage;
+  readonly signal: AbortSignal;
+  /** Bytes, when the client announced them. */
+  readonly length: number | undefined;
+}
+
+/**
+ * The request's body, to be stored as it is. The client is told to send it when somebody begins to read.
+ * @throws UNSUPPORTED_MEDIA_TYPE for a content coding: stored bytes must be those that the digest covers
+ * (RFC 9110 §15.5.16 says to name what is accepted), REQUEST_INVALID for a transfer coding beyond chunked.
+ */
+export function acceptBody(ctx: Call): Body {
+  const coding = ctx.get("Content-Encoding").toLowerCase();
+  if (coding !== "" && coding !== "identity") {
+    throw new LayerdError(
+      "UNSUPPORTED_MEDIA_TYPE",
+      `Content-Encoding ${coding.slice(0, 50)} is not accepted`,
+      {
+        detail: { hint: "send the bytes as they are, without Content-Encoding" },
+        headers: { "Accept-Encoding": "identity" },
+      },
+    );
+  }
+  const transferCoding = ctx.get("Transfer-Encoding").toLowerCase();
+  if (transferCoding !== "" && transferCoding !== "chunked") {
+    throw new LayerdError(
+      "REQUEST_INVALID",
+      `Transfer-Encoding ${transferCoding.slice(0, 50)} is not accepted`,
+    );
+  }
+  if (isAwaitingContinue(ctx.req)) {
+    ctx.req.once("resume", () => {
+      if (!ctx.res.headersSent && awaitingContinue.delete(ctx.req)) ctx.res.writeContinue();
+    });
+  }
+  const length = ctx.req.headers["content-length"];
+  const { signal } = faultOf(ctx.req.socket);
+  return { stream: ctx.req, signal, length: length === undefined ? undefined : Number(length) };
+}
+
+/**
+ * Fails the body that is being read on a connection which has turned out to carry something else than HTTP,
+ * such as more bytes than were announced: the client will be told 400, so nothing of it is to be stored.
+ */
+export function failBody(socket: Socket, error: Error): void {
+  faultOf(socket).abort(error);
+}
+
+function faultOf(socket: Socket): AbortController {
+  const known = faults.get(socket);
+  if (known !== undefined) return known;
+  const fault = new AbortController();
+  faults.set(socket, fault);
+  return fault;
+}
+
+/** For work that keeps a client waiting: an idle timeout must not take the connection for a dead one. */
+export function keepConnection(ctx: Call): void {
+  ctx.req.socket.setTimeout(0);
+}

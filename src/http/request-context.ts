@@ -1,0 +1,64 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type Koa from "koa";
+import type { Logger } from "pino";
+import type { AccessRequest, Action, Authorize } from "../auth/policy.ts";
+import type { Digest } from "../core/digest.ts";
+import { LayerdError } from "../core/errors.ts";
+import type { RepositoryName, Tag } from "../core/name.ts";
+import type { Place } from "../registry/layers.ts";
+
+/** What is known of one request, in one typed place: who asks, in which repository, about what. */
+export class RequestContext implements Place {
+  /** Names the request in the log and in `X-Request-Id`. */
+  readonly id: string;
+  readonly who: string;
+  readonly user: unknown;
+  readonly repository: RepositoryName;
+  /** What the request is about, once its path has been read. */
+  digest: Digest | undefined;
+  /** Bytes of the response's body that were handed to the connection. */
+  sent = 0;
+  /** Headers that every answer to this request carries, as a flat list of names and values. */
+  readonly fields: string[];
+  readonly #authorize: Authorize;
+  readonly #parentLog: Logger;
+  #log: Logger | undefined;
+
+  constructor(about: {
+    id: string;
+    who: string;
+    user: unknown;
+    repository: RepositoryName;
+    authorize: Authorize;
+    log: Logger;
+  }) {
+    this.id = about.id;
+    this.who = about.who;
+    this.user = about.user;
+    this.repository = about.repository;
+    this.fields = ["X-Request-Id", about.id];
+    this.#authorize = about.authorize;
+    this.#parentLog = about.log;
+  }
+
+  /** Made at first use: most requests log nothing but their one line. */
+  get log(): Logger {
+    this.#log ??= this.#parentLog.child({ id: this.id });
+    return this.#log;
+  }
+
+  /** Resolves, or returns at once, when the caller may. @throws DENIED */
+  allow(action: Action, about: { digest?: Digest; tag?: Tag } = {}): Promise<void> | undefined {
+    if (about.digest !== undefined) this.digest = about.digest;
+    const { user, who, repository } = this;
+    const request: AccessRequest = { user, who, action, repository, ...about };
+    const verdict = this.#authorize(request);
+    if (verdict === true) return undefined;
+    return Promise.resolve(verdict).then((allowed) => {
+      if (allowed !== true) throw new LayerdError("DENIED", `${who} may not ${action} in ${repository}`);
+    });
+  }
+}
+
+/** Koa's context as layerd's own handlers see it. */
+export type Call = Koa.Context & { layerd: RequestContext; req: IncomingMessage; res: ServerResponse };

@@ -1,0 +1,77 @@
+import type { Digest } from "../../core/digest.ts";
+import { LayerdError } from "../../core/errors.ts";
+import type { BlobEntry } from "../../index/port.ts";
+import { serveContent } from "../content.ts";
+import { reply, replyJson } from "../reply.ts";
+import type { Call } from "../request-context.ts";
+import type { Service } from "../service.ts";
+import { layerId } from "./ids.ts";
+import { disposition, layerView } from "./layer-view.ts";
+import { nextPage, pageRequest } from "./pages.ts";
+
+/** `GET`, `HEAD /layer/{id}`: the bytes, by the one implementation of ranges and preconditions. */
+export async function getLayer(service: Service, ctx: Call, id: string): Promise<void> {
+  const digest = layerId(id);
+  const allowed = ctx.layerd.allow("pull", { digest });
+  if (allowed !== undefined) await allowed;
+  const { entry, handle } = await openLayer(service, ctx, digest);
+  try {
+    const fields = contentFields(service, ctx, entry);
+    ctx.layerd.sent = await serveContent(ctx, {
+      handle,
+      etag: `"${digest}"`,
+      mediaType: entry.mediaType,
+      fields,
+    });
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A HEAD for a layer that is still arriving tells its owner where to go on. */
+async function openLayer(service: Service, ctx: Call, digest: Digest) {
+  const { layers, uploads } = service.registry;
+  try {
+    return await layers.open(ctx.layerd.repository, digest);
+  } catch (error) {
+    const offset = ctx.method === "HEAD" ? await uploads.progress(ctx.layerd, digest) : 0;
+    if (offset === 0) throw error;
+    throw new LayerdError("BLOB_UNKNOWN", undefined, {
+      headers: { "Upload-Offset": String(offset), "Upload-Complete": "?0" },
+    });
+  }
+}
+
+// What is stored came from strangers: it is never to run as a page of this server.
+const AS_A_FILE = [
+  ...["X-Content-Type-Options", "nosniff"],
+  ...["Content-Security-Policy", "sandbox; default-src 'none'"],
+];
+
+function contentFields(service: Service, ctx: Call, entry: BlobEntry): string[] {
+  return [
+    ...ctx.layerd.fields,
+    "Cache-Control",
+    `${service.cacheScope}, max-age=31536000, immutable`,
+    "Content-Disposition",
+    disposition(entry),
+    ...AS_A_FILE,
+  ];
+}
+
+/** `DELETE /layer/{id}` */
+export async function deleteLayer(service: Service, ctx: Call, id: string): Promise<void> {
+  const digest = layerId(id);
+  await ctx.layerd.allow("delete", { digest });
+  await service.registry.layers.delete(ctx.layerd, digest);
+  reply(ctx, 204, []);
+}
+
+/** `GET /layer` */
+export async function listLayers(service: Service, ctx: Call): Promise<void> {
+  await ctx.layerd.allow("list");
+  const request = pageRequest(ctx);
+  const page = await service.registry.layers.list(ctx.layerd.repository, request);
+  const { body, fields } = nextPage(service, ctx, { limit: request.limit, next: page.next });
+  replyJson(ctx, 200, { layers: page.items.map(layerView), ...body }, fields);
+}
