@@ -1,0 +1,36 @@
+import { isLayerdError } from "../core/errors.ts";
+import { DataDirectoryError } from "../data-directory.ts";
+
+/** A failure that is no fault of layerd's, as one sentence for whoever started it. */
+export class StartError extends Error {
+  override readonly name = "StartError";
+}
+
+/** One sentence where the cause is known, else everything there is to know: that is a fault of layerd's. */
+export function explainFailure(error: unknown): string {
+  if (error instanceof StartError || error instanceof DataDirectoryError || isLayerdError(error))
+    return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** Why a server could not listen; other errors as they came. */
+export function explainListening(error: NodeJS.ErrnoException, host: string, port: number): Error {
+  switch (error.code) {
+    case "EADDRINUSE":
+      return new StartError(
+        `port ${port} of ${host} is taken by another program; --port chooses another, 0 any free one`,
+      );
+    case "EACCES":
+      return new StartError(`there is no permission to listen on port ${port}; ports from 1024 on need none`);
+    case "EADDRNOTAVAIL":
+    case "EAFNOSUPPORT":
+      return new StartError(`${host} is not an address of this machine; 0.0.0.0 listens on all of them`);
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return new StartError(
+        `the host name ${host} is not known here; --host takes an address of this machine`,
+      );
+    default:
+      return error;
+  }
+}

@@ -1,0 +1,86 @@
+import { styleText } from "node:util";
+import { Command, CommanderError } from "commander";
+import { ConfigError, didYouMean } from "../config.ts";
+import { VERSION } from "../version.ts";
+import { configCommand } from "./config.ts";
+import { explainFailure } from "./failures.ts";
+import { healthCommand } from "./health.ts";
+import { ignoreBrokenPipes } from "./process.ts";
+import { serveCommand } from "./serve.ts";
+
+// Exit codes: 1 when something went wrong, 2 when what was asked for makes no sense.
+const FAILED = 1;
+const MISUSED = 2;
+
+/** Runs a command line. Whatever goes wrong ends in one sentence on stderr and an exit code. */
+export async function run(argv: readonly string[]): Promise<void> {
+  ignoreBrokenPipes();
+  const program = makeProgram();
+  if (argv.length === 2) return program.outputHelp();
+  try {
+    await program.parseAsync(argv);
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return;
+    process.stderr.write(`layerd: ${explain(error, program)}\n`);
+    process.exitCode = error instanceof ConfigError || error instanceof CommanderError ? MISUSED : FAILED;
+  }
+}
+
+function makeProgram(): Command {
+  const program = new Command("layerd")
+    .description("A store for layers and manifests, for curl and for container tools.")
+    .version(VERSION, "--version", "Show the version.")
+    .helpOption("-h, --help", "Show this help.")
+    .helpCommand(false)
+    .addHelpText("after", EXAMPLES);
+  for (const command of [serveCommand(), configCommand(), healthCommand()]) program.addCommand(command);
+  for (const command of [program, ...program.commands]) {
+    command
+      .exitOverride()
+      .showSuggestionAfterError(false)
+      .configureHelp({ styleTitle: (title) => styleText("bold", title) })
+      // The error is thrown as well, and said once, by `run`.
+      .configureOutput({ outputError: () => undefined });
+  }
+  return program;
+}
+
+const EXAMPLES = `
+Examples:
+  layerd serve                            http://127.0.0.1:4000, everything stored in ./data
+  layerd serve --port 8080 --data /srv/layers
+  layerd serve --memory                   a throw-away store
+  layerd serve --help                     every setting
+  layerd config                           the settings in force, and where each came from
+`;
+
+function explain(error: unknown, program: Command): string {
+  if (error instanceof ConfigError) return error.message;
+  if (error instanceof CommanderError) return explainMisuse(error, program);
+  return explainFailure(error);
+}
+
+/** Commander's own message, with the nearest name that would have been right. */
+function explainMisuse(error: CommanderError, program: Command): string {
+  const message = error.message.replace(/^error: /, "").replace(/\.$/, "");
+  const name = /^unknown (?:option|command) '([^'=]+)/.exec(message)?.[1];
+  if (name === undefined) return message;
+  return `${message}; ${suggest(name, program)}`;
+}
+
+function suggest(name: string, program: Command): string {
+  if (!name.startsWith("-")) {
+    return didYouMean(
+      name,
+      program.commands.map((command) => command.name()),
+    );
+  }
+  const given = program.commands.find((command) => command.name() === program.args[0]);
+  const owner = program.commands.find((command) => optionsOf(command).includes(name));
+  if (given === undefined && owner !== undefined) return `did you mean layerd ${owner.name()} ${name}?`;
+  return didYouMean(name, optionsOf(given ?? program));
+}
+
+function optionsOf(command: Command): string[] {
+  return [...command.options.flatMap(({ long }) => long ?? []), "--help"];
+}

@@ -1,0 +1,40 @@
+import { type Resolved, resolve } from "./config/resolve.ts";
+import {
+  CONFIG_FILE_VARIABLE,
+  type Environment,
+  environmentSource,
+  fileSource,
+  flagSource,
+} from "./config/sources.ts";
+
+export { configAsJson, describeConfig, flagUsage, settingsTable } from "./config/describe.ts";
+export {
+  ConfigError,
+  didYouMean,
+  type Origin,
+  type Resolved,
+  resolveStoreConfig,
+  storeConfigOf,
+} from "./config/resolve.ts";
+export {
+  ALL_SETTINGS,
+  type NamedSetting,
+  type ServerConfig,
+  type SettingKey,
+  type StoreConfig,
+  type StoreOptions,
+} from "./config/settings.ts";
+
+/**
+ * The configuration in force: flags, else environment, else file, else defaults.
+ * @param flags values by the settings' keys, and the config file under `config`.
+ * @throws ConfigError
+ */
+export function loadConfig(
+  flags: Readonly<Record<string, unknown>> = {},
+  environment: Environment = process.env,
+): Resolved {
+  const file = typeof flags.config === "string" ? flags.config : environment[CONFIG_FILE_VARIABLE];
+  const written = [flagSource(flags), environmentSource(environment)];
+  return resolve(file === undefined || file === "" ? written : [...written, fileSource(file)]);
+}

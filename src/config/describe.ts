@@ -1,0 +1,45 @@
+import type { Resolved } from "./resolve.ts";
+import { ALL_SETTINGS, type NamedSetting } from "./settings.ts";
+
+/** Every setting with the value in force, in the words in which one would write it, and where it came from. */
+export function describeConfig({ config, origins }: Resolved): string {
+  const rows = ALL_SETTINGS.map((setting) => {
+    const { kind, name } = origins[setting.key];
+    return [setting.key, setting.show(config[setting.key]), kind === "default" ? kind : name];
+  });
+  return align(rows)
+    .map((cells) => `${cells.join("  ").trimEnd()}\n`)
+    .join("");
+}
+
+/** The same as plain values: sizes in bytes, durations in milliseconds. */
+export function configAsJson({ config, origins }: Resolved): object {
+  const entries = ALL_SETTINGS.map(({ key }) => [key, { value: config[key], from: origins[key] }]);
+  return Object.fromEntries(entries);
+}
+
+/** The settings as the README shows them: a table in Markdown, one line a setting. */
+export function settingsTable(): string {
+  const rows = ALL_SETTINGS.map((setting) => {
+    const { key, variable, help } = setting;
+    return [code(key), code(flagUsage(setting)), code(variable), code(setting.show(setting.default)), help];
+  });
+  const [header = [], ...lines] = align([["setting", "flag", "variable", "default", "meaning"], ...rows]);
+  const rule = header.map((cell) => "-".repeat(cell.length));
+  return [header, rule, ...lines].map((cells) => `| ${cells.join(" | ")} |\n`).join("");
+}
+
+/** Pads cells, so that columns stand below each other. */
+function align(rows: readonly (readonly string[])[]): string[][] {
+  const width = (column: number) => Math.max(...rows.map((row) => row[column]?.length ?? 0));
+  return rows.map((row) => row.map((cell, column) => cell.padEnd(width(column))));
+}
+
+/** `--port <number>` */
+export function flagUsage({ flag, placeholder }: NamedSetting): string {
+  return placeholder === "" ? flag : `${flag} <${placeholder}>`;
+}
+
+function code(text: string): string {
+  return text === "" ? "" : `\`${text}\``;
+}
