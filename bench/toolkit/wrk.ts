@@ -1,0 +1,50 @@
+import type { Bench } from "./bench.ts";
+import { output } from "./command.ts";
+
+export interface WrkOptions {
+  readonly url: string;
+  readonly seconds: number;
+  /** A Lua script and its arguments. */
+  readonly script?: readonly [file: string, ...args: string[]];
+}
+
+export interface WrkResult {
+  readonly requestsPerSecond: number;
+  /** Bytes read a request, head and body. */
+  readonly bytesPerRequest: number;
+}
+
+/** One thread, 32 connections kept alive. @throws when any answer was an error. */
+export async function wrk(bench: Bench, options: WrkOptions): Promise<WrkResult> {
+  const { url, seconds, script } = options;
+  const [file, ...args] = script ?? [];
+  const scripting = file === undefined ? [] : ["--script", file];
+  const { command } = bench.tools.wrk ?? { command: "wrk" };
+  const report = await output(
+    command,
+    [
+      "-t1",
+      "-c32",
+      `-d${seconds}s`,
+      "--latency",
+      ...scripting,
+      url,
+      ...(args.length > 0 ? ["--", ...args] : []),
+    ],
+    bench.signal,
+  );
+  bench.log.record("wrk", { url, report });
+  return parseReport(report);
+}
+
+const UNITS: Readonly<Record<string, number>> = { B: 1, KB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30 };
+
+export function parseReport(report: string): WrkResult {
+  const errors = /Non-2xx or 3xx responses: .*|Socket errors: .*/.exec(report)?.[0];
+  if (errors !== undefined) throw new Error(`wrk: ${errors}`);
+  const total = /(\d+) requests in [\d.]+\w+, ([\d.]+)([KMG]?B) read/.exec(report);
+  const rate = /Requests\/sec:\s+([\d.]+)/.exec(report)?.[1];
+  if (total === null || rate === undefined) throw new Error(`wrk said something unknown: ${report}`);
+  const bytes = Number(total[2]) * (UNITS[total[3] ?? "B"] ?? 1);
+  return { requestsPerSecond: Number(rate), bytesPerRequest: bytes / Number(total[1]) };
+}
