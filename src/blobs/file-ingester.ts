@@ -49,9 +49,8 @@ export class FileIngester implements BlobIngester {
    */
   async clean(log: BlobLog | undefined): Promise<void> {
     for (const id of await this.#stored.leftovers()) {
-      const removed = this.#queues.run(id, async () => {
-        if (!this.#open.has(id)) await this.#stored.removeLeftover(id);
-      });
+      // Whoever begins an upload of that id has to queue behind.
+      const removed = this.#queues.run(id, () => this.#stored.removeLeftover(id));
       removed.catch((err: unknown) =>
         log?.warn({ err, upload: id }, "a leftover of an upload cannot be removed"),
       );
@@ -72,7 +71,8 @@ export class FileIngester implements BlobIngester {
   }
 
   async #load(id: UploadId): Promise<FileUpload | undefined> {
-    await this.#open.get(id)?.ending;
+    // However it ends: what is stored then is what there is.
+    await this.#open.get(id)?.ending?.catch(() => undefined);
     const current = this.#current(id);
     if (current !== undefined) return current;
     const state = await this.#stored.load(id);

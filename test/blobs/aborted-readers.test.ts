@@ -61,6 +61,21 @@ test("readers that go away at any moment never make another one get a foreign by
   t.true(memory.allocated <= 10 * 128 * KiB + MiB, `${memory.allocated} bytes`);
 });
 
+test("a file that ends too early costs no memory", async (t) => {
+  const { blobs, directory } = await openStore(t);
+  const stat = await store(blobs, bytesOf(1, 200 * KiB));
+  const memory = new TransferMemory(4 * MiB);
+  const fd = await open(pathOf(directory, stat.digest), constants.O_RDONLY);
+  const handle = new FileBlob({ digest: stat.digest, size: 100 * MiB }, fd, memory);
+  for (let i = 0; i < 20; i += 1) {
+    const { near, far } = await connection(t);
+    far.resume();
+    await t.throwsAsync(handle.send(near), { message: /ends at byte 204800/ });
+  }
+  t.true(memory.allocated <= 2 * MiB, `${memory.allocated} bytes`);
+  await handle.close();
+});
+
 test("uploads and downloads at the same time do not mix", async (t) => {
   const { blobs } = await openStore(t);
   const bytes = Array.from({ length: 6 }, (_, i) => bytesOf(i, 3 * MiB + i));

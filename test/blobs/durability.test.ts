@@ -47,6 +47,7 @@ test.serial("a small blob takes a write, a sync, a rename and a sync of its dire
 
 test.serial("the first blob of a shard also takes a sync of the directory above", async (t) => {
   const { blobs, directory } = await openStore(t);
+  await store(blobs, bytesOf(1, 100));
   const done = watch(t, directory);
   const { digest } = await store(blobs, bytesOf(2, 100));
   const shard = `blobs/sha256/${digest.slice(7, 9)}`;

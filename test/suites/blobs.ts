@@ -443,9 +443,11 @@ function testSources(blobs: Define): void {
     t.is(await upload.append(ended, { at: 0 }), 0);
     const destroyed = sourceOf(bytesOf(44, 100));
     destroyed.destroy();
+    await new Promise((resolve) => destroyed.once("close", resolve));
     await throwsCode(t, upload.append(destroyed, { at: 0 }), "SIZE_INVALID");
     const failed = sourceOf(bytesOf(44, 100));
     failed.on("error", () => {}).destroy(new Error("lost before"));
+    await new Promise((resolve) => failed.once("close", resolve));
     await t.throwsAsync(upload.append(failed, { at: 0 }), { message: "lost before" });
     t.is(upload.offset, 0);
     await upload.cancel();
