@@ -145,11 +145,15 @@ export class Share {
     this.#memory.forget(buffer);
   }
 
-  /** Memory that came from elsewhere is being held. False when that is more than this transfer should hold. */
-  hold(bytes: number): boolean {
+  /** Whether this transfer holds no more than it should. */
+  get fits(): boolean {
+    return this.#held <= this.#limit;
+  }
+
+  /** Memory that came from elsewhere is being held. */
+  hold(bytes: number): void {
     this.#held += bytes;
     this.#memory.hold(bytes);
-    return this.#held <= this.#limit;
   }
 
   /** What was held is not any more. */

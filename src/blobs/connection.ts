@@ -9,16 +9,3 @@ import type { Stream } from "node:stream";
 export function isConnection(stream: Stream & { readonly socket?: unknown }): boolean {
   return stream instanceof Socket || stream.socket instanceof Socket;
 }
-
-// Bytes. Below, freeing costs more than it gains.
-const WORTH_FREEING = 16 * 1024;
-
-/**
- * Frees the memory of a chunk that nobody will look at again. The garbage collector would do so later: for a
- * body of a gigabyte it then runs a dozen times, and lets a hundred megabytes pile up.
- */
-export function free(chunk: Uint8Array): void {
-  const { buffer } = chunk;
-  if (chunk.length < WORTH_FREEING || chunk.length !== buffer.byteLength) return;
-  if (buffer instanceof ArrayBuffer) buffer.transfer(0);
-}

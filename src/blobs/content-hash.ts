@@ -1,5 +1,6 @@
 import { createHash, hash } from "node:crypto";
 import { type Digest, type DigestAlgorithm, makeDigest } from "../core/digest.ts";
+import { isMovable } from "./chunk-memory.ts";
 import type { HashSession, HashThreads } from "./hasher.ts";
 
 /** A file and how much of it counts. */
@@ -27,15 +28,32 @@ export class ContentHash {
 
   /** Takes pieces that are the whole content. */
   whole(pieces: readonly Uint8Array[]): void {
-    const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    const length = lengthOf(pieces);
     const values = this.#algorithms.map((algorithm) => makeDigest(algorithm, hashOf(algorithm, pieces)));
     this.#digests = { length, values };
   }
 
   /** Has a file that has grown hashed in the background. */
   follow({ fd, length }: FilePart): void {
-    this.#session ??= this.#threads.begin(fd, this.#algorithms);
-    this.#session.advance(length);
+    this.#begin(fd).advance(length);
+  }
+
+  /**
+   * The same, with the bytes by which it has grown still at hand.
+   * @param own whether nobody else has them: their memory is freed.
+   * @returns when their memory is free, if that is not yet so.
+   */
+  followWith(
+    chunks: readonly Uint8Array[],
+    own: boolean,
+    { fd, length }: FilePart,
+  ): Promise<void> | undefined {
+    const session = this.#begin(fd);
+    if (!session.isAt(length - lengthOf(chunks))) {
+      session.advance(length);
+      return undefined;
+    }
+    return session.take(own && chunks.every(isMovable) ? chunks : [copyOf(chunks)]);
   }
 
   /** The digests in the order of the algorithms. Rejects with UNAVAILABLE; then it may be tried again. */
@@ -59,6 +77,11 @@ export class ContentHash {
     await this.#endSession();
   }
 
+  #begin(fd: number): HashSession {
+    this.#session ??= this.#threads.begin(fd, this.#algorithms);
+    return this.#session;
+  }
+
   async #endSession(): Promise<void> {
     const session = this.#session;
     this.#session = undefined;
@@ -72,4 +95,19 @@ function hashOf(algorithm: DigestAlgorithm, pieces: readonly Uint8Array[]): stri
   const many = createHash(algorithm);
   for (const piece of pieces) many.update(piece);
   return many.digest("hex");
+}
+
+function lengthOf(pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((sum, piece) => sum + piece.length, 0);
+}
+
+/** In memory that nobody else has. */
+function copyOf(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(lengthOf(pieces));
+  let at = 0;
+  for (const piece of pieces) {
+    copy.set(piece, at);
+    at += piece.length;
+  }
+  return copy;
 }

@@ -2,8 +2,9 @@ import { createHash, type Hash } from "node:crypto";
 import { readSync } from "node:fs";
 import { type MessagePort, parentPort } from "node:worker_threads";
 import type { DigestAlgorithm } from "../core/digest.ts";
+import { free } from "./chunk-memory.ts";
 
-/** What the hashing thread is asked to do. `read` and `digest` are answered, in the order of asking. */
+/** What the hashing thread is asked to do. `read`, `take` and `digest` are answered, in the order of asking. */
 export type HashRequest =
   /** Begins with the first byte of a file that is open in this process. */
   | {
@@ -12,8 +13,10 @@ export type HashRequest =
       readonly fd: number;
       readonly algorithms: readonly DigestAlgorithm[];
     }
-  /** Hashes what follows, until offset `to`. */
+  /** Hashes what follows in the file, until offset `to`. */
   | { readonly type: "read"; readonly session: number; readonly to: number }
+  /** Hashes what follows: chunks whose memory has come along, and ends here. */
+  | { readonly type: "take"; readonly session: number; readonly chunks: readonly Uint8Array[] }
   /** Answered with the digests, in hexadecimal and in the order of the algorithms. Ends the session. */
   | { readonly type: "digest"; readonly session: number }
   | { readonly type: "drop"; readonly session: number };
@@ -48,6 +51,8 @@ function answer(sessions: Map<number, Session>, request: HashRequest, buffer: Bu
     }
     case "read":
       return session && hashTo(session, request.to, buffer);
+    case "take":
+      return session && hashChunks(session, request.chunks);
     case "digest":
       sessions.delete(request.session);
       return { digests: session?.hashes.map((hash) => hash.digest("hex")) ?? [] };
@@ -72,6 +77,15 @@ function hashTo(session: Session, to: number, buffer: Buffer): HashReply {
   } catch (error) {
     return { error: error as Error };
   }
+}
+
+function hashChunks(session: Session, chunks: readonly Uint8Array[]): HashReply {
+  for (const chunk of chunks) {
+    for (const hash of session.hashes) hash.update(chunk);
+    session.offset += chunk.length;
+    free(chunk);
+  }
+  return { digests: [] };
 }
 
 if (parentPort !== null) serve(parentPort);

@@ -14,8 +14,8 @@ const SLICE = 8 * 1024 * 1024;
 
 /**
  * Threads that hash files while they are being written, so that receiving, hashing and writing an upload
- * overlap. A thread reads what it hashes from the file: the kernel still has it, and handing buffers from
- * thread to thread costs more than that copy. Threads start when they are first needed, and keep the process
+ * overlap. The memory of what has been written moves to the thread, which frees it; what is not at hand any more
+ * it reads from the file. Threads start when they are first needed, and keep the process
  * alive only while they work. The state of a hash cannot leave its thread: a session stays where it began.
  */
 export class HashThreads {
@@ -52,6 +52,8 @@ export class HashSession {
   #wanted = 0;
   #asked = 0;
   #reading: Promise<void> | undefined;
+  /** The last chunks handed over; those before them are done with by then. */
+  #taking: Promise<void> | undefined;
   #failure: { readonly error: unknown } | undefined;
   #ended = false;
 
@@ -63,6 +65,24 @@ export class HashSession {
     this.#session = about.session;
     thread.sessions += 1;
     thread.tell({ type: "begin", ...about });
+  }
+
+  /** Whether all bytes before `offset`, and no others, have been hashed or are waiting for it. */
+  isAt(offset: number): boolean {
+    return this.#reading === undefined && this.#asked === offset;
+  }
+
+  /** Has the bytes that follow hashed in the background, and takes their memory over. Resolves when it is free. */
+  take(chunks: readonly Uint8Array<ArrayBuffer>[]): Promise<void> {
+    this.#asked += chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    this.#wanted = this.#asked;
+    const memory = chunks.map((chunk) => chunk.buffer);
+    const request = { type: "take", session: this.#session, chunks } as const;
+    this.#taking = this.#thread.ask(request, memory).then(
+      () => undefined,
+      (error: unknown) => this.#fail(error),
+    );
+    return this.#taking;
   }
 
   /** Has the file hashed up to `length`, in the background. */
@@ -79,6 +99,7 @@ export class HashSession {
    */
   async digest(): Promise<readonly string[]> {
     await this.#reading;
+    await this.#taking;
     if (this.#failure !== undefined) throw this.#failure.error;
     this.#end();
     return await this.#thread.ask({ type: "digest", session: this.#session });
@@ -90,6 +111,7 @@ export class HashSession {
     this.#end();
     this.#wanted = this.#asked;
     await this.#reading;
+    await this.#taking;
     this.#thread.tell({ type: "drop", session: this.#session });
   }
 
@@ -100,9 +122,13 @@ export class HashSession {
         await this.#thread.ask({ type: "read", session: this.#session, to: this.#asked });
       }
     } catch (error) {
-      this.#failure ??= { error };
-      this.#asked = Number.POSITIVE_INFINITY;
+      this.#fail(error);
     }
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#asked = Number.POSITIVE_INFINITY;
   }
 
   #end(): void {
@@ -141,12 +167,13 @@ class HashThread {
     this.#worker.postMessage(request);
   }
 
-  ask(request: HashRequest): Promise<readonly string[]> {
+  /** @param memory that moves to the thread along with the request. */
+  ask(request: HashRequest, memory: readonly ArrayBuffer[] = []): Promise<readonly string[]> {
     return new Promise((resolve, reject) => {
       if (this.#death !== undefined) return reject(this.#death);
       if (this.#questions.length === 0) this.#worker.ref();
       this.#questions.push({ resolve, reject });
-      this.#worker.postMessage(request);
+      this.#worker.postMessage(request, memory);
     });
   }
 

@@ -1,5 +1,5 @@
 import type { Share } from "./buffers.ts";
-import { free } from "./connection.ts";
+import { free } from "./chunk-memory.ts";
 import type { ContentHash, FilePart } from "./content-hash.ts";
 import type { UploadFile } from "./upload-file.ts";
 
@@ -8,20 +8,27 @@ import type { UploadFile } from "./upload-file.ts";
 const CHUNKS_MAX = 256;
 const CHUNKS_WAITING_MAX = 1024;
 
+/** Chunks that are written together. */
+class Batch {
+  readonly chunks: Uint8Array[] = [];
+  /** Whether nobody else has any of them. */
+  own = true;
+  bytes = 0;
+}
+
 /**
- * What one append does with bytes. Chunks are gathered, not copied; enough of them are written together, and
+ * What one append does with bytes. Chunks are gathered, not copied; enough of them are written together, then
  * hashed on another thread, while the next ones arrive.
  */
 export class Intake {
   readonly #file: UploadFile;
   readonly #hash: ContentHash;
   readonly #share: Share;
-  #chunks: Uint8Array[] = [];
-  /** Those of them that nobody else has. */
-  #own: Uint8Array[] = [];
-  #bytes = 0;
+  #batch = new Batch();
   /** One at a time, so that what is in the file never has a hole. Never rejects. */
   #writing: Promise<void> | undefined;
+  /** What has been written last and waits to be hashed. Never rejects. */
+  #hashing: Promise<void> | undefined;
   #failure: { readonly error: unknown } | undefined;
 
   constructor(parts: { file: UploadFile; hash: ContentHash; share: Share }) {
@@ -36,25 +43,25 @@ export class Intake {
    */
   take(chunk: Uint8Array, own: boolean): Promise<void> | undefined {
     if (this.#failure !== undefined) throw this.#failure.error;
-    this.#chunks.push(chunk);
-    if (own) this.#own.push(chunk);
-    this.#bytes += chunk.length;
-    const fits = this.#share.hold(chunk.length) && this.#chunks.length <= CHUNKS_WAITING_MAX;
-    if (!fits || this.#isEnough) this.flush();
-    return fits ? undefined : this.#writing;
+    this.#batch.chunks.push(chunk);
+    this.#batch.own &&= own;
+    this.#batch.bytes += chunk.length;
+    this.#share.hold(chunk.length);
+    if (this.#isEnough) this.flush();
+    return this.#fits ? undefined : this.#room();
   }
 
   /** Writes what has been gathered, also when it is not much. Does nothing while a write is going on. */
   flush(): void {
-    if (this.#writing === undefined && this.#chunks.length > 0)
-      this.#write((part) => this.#hash.follow(part));
+    if (this.#writing === undefined && this.#batch.chunks.length > 0) this.#write();
   }
 
   /** Resolves when everything taken is written; throws what went wrong. */
   async finish(): Promise<void> {
     while (this.#writing !== undefined) await this.#writing;
-    if (this.#failure === undefined && this.#chunks.length > 0) await this.#writeLast();
-    this.#share.letGo(this.#bytes);
+    if (this.#failure === undefined && this.#batch.chunks.length > 0) await this.#writeLast();
+    await this.#hashing;
+    this.#share.letGo(this.#batch.bytes);
     if (this.#failure === undefined) return;
     // The file may be cut off where it is known to be durable.
     await this.#hash.forget();
@@ -63,33 +70,73 @@ export class Intake {
   }
 
   get #isEnough(): boolean {
-    return this.#bytes >= this.#share.size || this.#chunks.length >= CHUNKS_MAX;
+    return this.#batch.bytes >= this.#share.size || this.#batch.chunks.length >= CHUNKS_MAX;
+  }
+
+  get #fits(): boolean {
+    return this.#share.fits && this.#batch.chunks.length <= CHUNKS_WAITING_MAX;
+  }
+
+  /** Resolves when enough of what was taken has been written and hashed. */
+  async #room(): Promise<void> {
+    while (!this.#fits && this.#failure === undefined) {
+      if (this.#hashing === undefined) this.flush();
+      await (this.#writing ?? this.#hashing);
+    }
   }
 
   async #writeLast(): Promise<void> {
     // All there is, and still at hand: cheaper hashed now than handed to another thread.
-    const isAll = this.#file.offset === 0;
-    if (isAll) this.#hash.whole(this.#chunks);
-    this.#write(isAll ? () => {} : (part) => this.#hash.follow(part));
+    if (this.#file.offset === 0) this.#writeWhole();
+    else this.#write();
     await this.#writing;
   }
 
-  #write(then: (part: FilePart) => void): void {
-    const [chunks, own, bytes] = [this.#chunks, this.#own, this.#bytes];
-    this.#chunks = [];
-    this.#own = [];
-    this.#bytes = 0;
-    this.#writing = this.#file
-      .write(chunks)
-      .then(then)
-      .catch((error: unknown) => {
-        this.#failure ??= { error };
-      })
-      .then(() => {
-        this.#writing = undefined;
-        this.#share.letGo(bytes);
-        own.forEach(free);
-        if (this.#failure === undefined && this.#isEnough) this.flush();
-      });
+  #writeWhole(): void {
+    const batch = this.#gathered();
+    this.#hash.whole(batch.chunks);
+    this.#writing = this.#writeBatch(batch, () => this.#done(batch));
+  }
+
+  #write(): void {
+    const batch = this.#gathered();
+    this.#writing = this.#writeBatch(batch, (part) => this.#follow(batch, part)).then(() => {
+      if (this.#failure === undefined && this.#isEnough) this.flush();
+    });
+  }
+
+  #gathered(): Batch {
+    const batch = this.#batch;
+    this.#batch = new Batch();
+    return batch;
+  }
+
+  async #writeBatch(batch: Batch, then: (part: FilePart) => void): Promise<void> {
+    try {
+      then(await this.#file.write(batch.chunks));
+    } catch (error) {
+      this.#failure ??= { error };
+      this.#done(batch);
+    } finally {
+      this.#writing = undefined;
+    }
+  }
+
+  #follow(batch: Batch, part: FilePart): void {
+    const hashed = this.#hash.followWith(batch.chunks, batch.own, part);
+    if (hashed === undefined) {
+      this.#done(batch);
+      return;
+    }
+    const hashing = hashed.then(() => {
+      this.#share.letGo(batch.bytes);
+      if (this.#hashing === hashing) this.#hashing = undefined;
+    });
+    this.#hashing = hashing;
+  }
+
+  #done({ chunks, bytes, own }: Batch): void {
+    this.#share.letGo(bytes);
+    if (own) chunks.forEach(free);
   }
 }

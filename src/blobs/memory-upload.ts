@@ -4,6 +4,7 @@ import { setImmediate } from "node:timers/promises";
 import { type Digest, type DigestAlgorithm, makeDigest } from "../core/digest.ts";
 import { LayerdError } from "../core/errors.ts";
 import { Blocks, type Room } from "./blocks.ts";
+import { free } from "./chunk-memory.ts";
 import {
   checkDigests,
   checkOffset,
@@ -12,7 +13,6 @@ import {
   isMismatch,
   missingAlgorithms,
 } from "./claims.ts";
-import { free } from "./connection.ts";
 import { Exclusive } from "./exclusive.ts";
 import { Head } from "./head.ts";
 import type { AppendOptions, BlobStat, BlobUpload, UploadId } from "./port.ts";

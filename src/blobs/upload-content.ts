@@ -10,9 +10,9 @@ import { Intake } from "./intake.ts";
 import { receive } from "./source.ts";
 import { UploadFile } from "./upload-file.ts";
 
-// Bytes. A megabyte is written while the next ones arrive; more of them make up for threads that have to wait for
-// a processor.
-const PLAN = { limit: 16 * 1024 * 1024, parts: 4 };
+// Bytes. One megabyte arrives while one is written and one is hashed. With more of them on their way than these,
+// they would be gone from the processors' caches when their turn comes.
+const PLAN = { limit: 3 * 1024 * 1024, parts: 3 };
 
 // Milliseconds. What has arrived is written so often even when it is little: a client that stalls holds no
 // memory, and the death of the process costs a slow one no more than this.

@@ -6,9 +6,9 @@ import type { FreeSpace } from "./free-space.ts";
 // Bytes. Syncing as an upload goes overlaps the disk with the network; at its end little is left to sync.
 const SYNC_EVERY = 32 * 1024 * 1024;
 
-// Bytes, about. The kernel takes memory for a file in units as large as the write. In a virtual machine the large
-// ones are those that have been given back to the host, and getting them again takes longer than the disk.
-const WRITE_AT_ONCE = 256 * 1024;
+// Bytes, about. The kernel takes memory for a file in units as large as the write, and very large ones come slowly,
+// most of all in a virtual machine that has given them back to its host.
+const WRITE_AT_ONCE = 1024 * 1024;
 
 const BLOB_MODE = 0o444;
 

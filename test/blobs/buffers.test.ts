@@ -61,11 +61,14 @@ test("memory from elsewhere counts, and makes room by letting go of what waits",
   const [downloads, uploads] = [memory.join(PLAN), memory.join(PLAN)];
   const buffers = [downloads.take(), downloads.take()];
   for (const buffer of buffers) downloads.give(buffer);
-  t.true(uploads.hold(2 * MiB));
-  t.false(uploads.hold(MiB));
+  uploads.hold(2 * MiB);
+  t.true(uploads.fits);
+  uploads.hold(MiB);
+  t.false(uploads.fits);
   t.true(memory.allocated <= 4 * MiB);
   uploads.letGo(3 * MiB);
-  t.true(uploads.hold(1));
+  uploads.hold(1);
+  t.true(uploads.fits);
 });
 
 test("whatever transfers do, all of it stays within the budget, but for the smallest buffers", (t) => {
