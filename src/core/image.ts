@@ -9,6 +9,22 @@ export interface Descriptor {
   /** Bytes. */
   readonly size: number;
   readonly annotations?: Readonly<Record<string, string>>;
+  /** Where else the content can be had. */
+  readonly urls?: readonly string[];
+  /** The content itself, in base64. */
+  readonly data?: string;
+  readonly artifactType?: string;
+  readonly platform?: Platform;
+}
+
+/** image-spec image-index.md §Image Index Property Descriptions: what an image runs on. */
+export interface Platform {
+  readonly architecture: string;
+  readonly os: string;
+  readonly "os.version"?: string;
+  readonly "os.features"?: readonly string[];
+  readonly variant?: string;
+  readonly features?: readonly string[];
 }
 
 /** image-spec manifest.md §Image Manifest Property Descriptions. */

@@ -1,6 +1,9 @@
-/** Media types of the image-spec that layerd itself writes. */
+/** Media types of the image-spec and of Docker that layerd writes, or treats in a way of their own. */
 export const MEDIA_TYPE = {
   manifest: "application/vnd.oci.image.manifest.v1+json",
+  index: "application/vnd.oci.image.index.v1+json",
+  dockerManifest: "application/vnd.docker.distribution.manifest.v2+json",
+  dockerList: "application/vnd.docker.distribution.manifest.list.v2+json",
   config: "application/vnd.oci.image.config.v1+json",
   empty: "application/vnd.oci.empty.v1+json",
   tar: "application/vnd.oci.image.layer.v1.tar",
@@ -11,9 +14,37 @@ export const MEDIA_TYPE = {
 
 // RFC 6838 §4.2: restricted names, at most 127 characters each side of the slash.
 const MEDIA_TYPE_GRAMMAR = /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$/;
+// RFC 9110 §8.3.1: what may follow the first semicolon.
+const PARAMETERS_GRAMMAR = /^(?:[ \t]*;[ \t]*[\w!#$%&'*+.^`|~-]+=(?:[\w!#$%&'*+.^`|~-]+|"[ !#-[\]-~]*"))*$/;
+const PARAMETRIZED_MAX = 512;
 
 export function isMediaType(text: string): boolean {
   return MEDIA_TYPE_GRAMMAR.test(text);
+}
+
+/** True for a media type, maybe with parameters, such as `text/plain; charset=utf-8`. Always visible ASCII. */
+export function isParametrizedMediaType(text: string): boolean {
+  if (text.length > PARAMETRIZED_MAX) return false;
+  const name = text.split(/[ \t]*;/, 1)[0] ?? "";
+  return isMediaType(name) && PARAMETERS_GRAMMAR.test(text.slice(name.length));
+}
+
+/** A media type without its parameters, in lower case: what two of them are compared by (RFC 6838 §4.2). */
+export function essenceOf(mediaType: string): string {
+  return (mediaType.split(";", 1)[0] ?? "").trim().toLowerCase();
+}
+
+const FOREIGN_LAYERS = [
+  "application/vnd.oci.image.layer.nondistributable.",
+  "application/vnd.docker.image.rootfs.foreign.",
+];
+
+/**
+ * True for a layer that is not meant to be pushed (image-spec layer.md §Non-Distributable Layers, Docker's
+ * foreign layers). Its `urls` have no say in that.
+ */
+export function isForeignLayer(mediaType: string): boolean {
+  return FOREIGN_LAYERS.some((prefix) => mediaType.toLowerCase().startsWith(prefix));
 }
 
 /** How many first bytes of a layer `sniffLayer` wants to see. */

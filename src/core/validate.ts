@@ -10,15 +10,28 @@ export function validate<T extends z.ZodType>(schema: T, input: unknown, code: E
   if (countValues(input, VALUES_MAX) > VALUES_MAX) {
     throw new LayerdError("REQUEST_TOO_LARGE", `the document has more than ${VALUES_MAX} values`);
   }
+  return conform(schema, input, code);
+}
+
+/** As `validate`, for input whose number of values, or of faults that the schema reports, is bounded already. */
+export function conform<T extends z.ZodType>(schema: T, input: unknown, code: ErrorCode): z.output<T> {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
-  const faults = result.error.issues.flatMap(explain);
-  const summary = faults.map(({ path, message }) => `${path}: ${message}`).join("; ");
-  throw new LayerdError(code, summary.slice(0, 1000), { detail: faults.slice(0, 100) });
+  throw faultsError(code, result.error.issues.flatMap(explain));
+}
+
+/** An error of `code` that names the faults, `detail: [{path, message}]`: as many as one reads. */
+export function faultsError(code: ErrorCode, faults: readonly Fault[]): LayerdError {
+  const shown = faults.slice(0, FAULTS_MAX);
+  const summary = shown.map(({ path, message }) => `${path}: ${message}`).join("; ");
+  return new LayerdError(code, summary.slice(0, 1000), { detail: shown });
 }
 
 // Checking and explaining a million values would keep everybody else waiting for seconds.
 const VALUES_MAX = 50_000;
+
+/** How many faults of one document are told. */
+export const FAULTS_MAX = 100;
 
 /** How many values a document has, counted no further than `enough`. */
 function countValues(root: unknown, enough: number): number {
@@ -34,7 +47,8 @@ function countValues(root: unknown, enough: number): number {
   return count;
 }
 
-interface Fault {
+/** What is wrong where, by JSON path (RFC 9535). */
+export interface Fault {
   readonly path: string;
   readonly message: string;
 }
@@ -56,10 +70,14 @@ function explainUnion(issue: z.core.$ZodIssueInvalidUnion): Fault[] {
   return nearest.flatMap((fault) => explain({ ...fault, path: [...issue.path, ...fault.path] }));
 }
 
-function jsonPath(path: readonly PropertyKey[]): string {
+// Characters: a key of a megabyte does not help whoever reads the error.
+const NAME_MAX = 200;
+
+/** Names a place: `$.layers[0].annotations["a b"]`. */
+export function jsonPath(path: readonly PropertyKey[]): string {
   const steps = path.map((step) => {
     if (typeof step === "number") return `[${step}]`;
-    const name = String(step);
+    const name = String(step).slice(0, NAME_MAX);
     return /^[A-Za-z_$][\w$]*$/.test(name) ? `.${name}` : `[${JSON.stringify(name)}]`;
   });
   return `$${steps.join("")}`;
