@@ -1,4 +1,4 @@
-import { constants, type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
+import { constants, type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 
 /**
  * All that the journal asks of a file system. What counts here is what a power cut leaves: content is safe
@@ -10,6 +10,10 @@ export interface Disk {
    * What is read is relied upon, so it is synced first: a process that was killed may not have come to it.
    */
   read(path: string, show: (chunk: Buffer) => void): Promise<boolean>;
+  /** Bytes of a file; `undefined` when there is no such file. */
+  size(path: string): Promise<number | undefined>;
+  /** The names in a directory, in any order; none when there is no such directory. */
+  list(path: string): Promise<string[]>;
   /** Opens a file for writing, and creates an empty one when there is none. The caller closes it. */
   open(path: string): Promise<DiskFile>;
   rename(from: string, to: string): Promise<void>;
@@ -41,12 +45,18 @@ export function createDisk(durability: Durability): Disk {
   const sync = full ? (handle: FileHandle) => handle.datasync() : async () => {};
   return {
     async read(path, show) {
-      const handle = await openIfThere(path);
+      const handle = await open(path, "r").catch(unlessMissing);
       if (handle === undefined) return false;
       await sync(handle)
         .then(() => readAll(handle, show))
         .finally(() => handle.close());
       return true;
+    },
+    async size(path) {
+      return (await stat(path).catch(unlessMissing))?.size;
+    },
+    async list(path) {
+      return (await readdir(path).catch(unlessMissing)) ?? [];
     },
     async open(path) {
       return new RealFile(await open(path, constants.O_RDWR | constants.O_CREAT, 0o644), sync);
@@ -73,15 +83,9 @@ export function createDisk(durability: Durability): Disk {
   };
 }
 
-async function openIfThere(path: string): Promise<FileHandle | undefined> {
-  try {
-    return await open(path, "r");
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    // ENOTDIR: a file stands where a directory of the path would; the one asked for is not there either.
-    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    throw error;
-  }
+/** ENOTDIR: a file stands where a directory of the path would; what was asked for is not there either. */
+function unlessMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "ENOENT" && error.code !== "ENOTDIR") throw error;
 }
 
 /** EINVAL: a file system that has no such operation; it keeps names in its own way. */

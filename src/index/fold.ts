@@ -99,7 +99,7 @@ function putManifest(
   change: Of<"manifestPut">,
   at: string,
 ): RecordedChange | undefined {
-  const { digest, size, mediaType, artifactType, blobs, subject, annotations } = change.manifest;
+  const { digest, size, mediaType, artifactType, blobs, manifests, subject, annotations } = change.manifest;
   if (state.manifests.get(digest) !== undefined) return undefined;
   const manifest = {
     digest,
@@ -107,6 +107,7 @@ function putManifest(
     mediaType,
     blobs,
     ...(artifactType !== undefined && { artifactType }),
+    ...(manifests !== undefined && { manifests }),
     ...(subject !== undefined && { subject }),
     ...(annotations !== undefined && { annotations }),
   };
@@ -118,9 +119,9 @@ function deleteManifest(
   state: RepositoryState,
   { type, digest }: Of<"manifestDeleted">,
 ): RecordedChange | undefined {
-  const tags = state.tagsOf.first(digest);
+  const tags = state.tags.of(digest);
   if (state.manifests.get(digest) === undefined && tags.length === 0) return undefined;
-  for (const tag of tags) state.deleteTag(tag);
+  for (const tag of tags) state.tags.delete(tag);
   state.deleteManifest(digest);
   return { type, digest, tags };
 }
@@ -136,7 +137,7 @@ function setTag(state: RepositoryState, change: Of<"tagSet">, at: string): Recor
 function deleteTag(state: RepositoryState, { type, tag }: Of<"tagDeleted">): RecordedChange | undefined {
   const was = state.tags.get(tag)?.digest;
   if (was === undefined) return undefined;
-  state.deleteTag(tag);
+  state.tags.delete(tag);
   return { type, tag, was };
 }
 

@@ -1,11 +1,22 @@
 import { join } from "node:path";
 import type { Digest } from "../core/digest.ts";
 import type { RepositoryName, Tag } from "../core/name.ts";
+import { Catalog } from "./catalog.ts";
 import { JOURNAL_FLOOR } from "./compaction.ts";
 import { createDisk, type Disk, type Durability } from "./disk.ts";
 import type { IndexLog } from "./log.ts";
 import { repositoryPaths } from "./paths.ts";
-import type { BlobEntry, Index, ManifestEntry, Page, PageRequest, TagEntry, Transaction } from "./port.ts";
+import type {
+  BlobEntry,
+  Index,
+  ManifestEntry,
+  Page,
+  PageAfter,
+  PageRequest,
+  ReferrersRequest,
+  TagEntry,
+  Transaction,
+} from "./port.ts";
 import { Repository } from "./repository.ts";
 import { RepositoryCache } from "./repository-cache.ts";
 import type { RepositoryState } from "./state.ts";
@@ -36,6 +47,7 @@ export async function openJournalIndex(options: JournalIndexOptions): Promise<In
 /** The index on any disk, in a directory of its own. Journals below `compactAbove` bytes are left alone. */
 export class JournalIndex implements Index {
   readonly #repositories: RepositoryCache;
+  readonly #catalog: Catalog;
 
   constructor(
     disk: Disk,
@@ -47,10 +59,21 @@ export class JournalIndex implements Index {
     const open = (name: RepositoryName) =>
       new Repository(disk, repositoryPaths(directory, name), { log, compactAbove });
     this.#repositories = new RepositoryCache(open, cacheSize);
+    this.#catalog = new Catalog(disk, directory, (name) => this.#repositories.exists(name));
   }
 
   apply(name: RepositoryName, transaction: Transaction): Promise<void> {
     return this.#repositories.use(name, (repository) => repository.apply(transaction));
+  }
+
+  async exists(name: RepositoryName): Promise<boolean> {
+    this.#repositories.assertOpen();
+    return await this.#catalog.exists(name);
+  }
+
+  async repositories(page: PageAfter<string>): Promise<Page<RepositoryName, RepositoryName>> {
+    this.#repositories.assertOpen();
+    return await this.#catalog.page(page);
   }
 
   blob(name: RepositoryName, digest: Digest): Promise<BlobEntry | undefined> {
@@ -72,8 +95,16 @@ export class JournalIndex implements Index {
     return this.#read(name, (state) => state.manifestsWithTags(page));
   }
 
+  referrers(name: RepositoryName, subject: Digest, page: ReferrersRequest): Promise<Page<ManifestEntry>> {
+    return this.#read(name, (state) => state.referrers(subject, page));
+  }
+
   tag(name: RepositoryName, tag: Tag): Promise<TagEntry | undefined> {
     return this.#read(name, (state) => state.tags.get(tag), tag);
+  }
+
+  tags(name: RepositoryName, page: PageAfter<string>): Promise<Page<TagEntry, Tag>> {
+    return this.#read(name, (state) => state.tags.page(page));
   }
 
   close(): Promise<void> {

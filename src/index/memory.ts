@@ -2,8 +2,20 @@ import type { Digest } from "../core/digest.ts";
 import { LayerdError } from "../core/errors.ts";
 import type { RepositoryName, Tag } from "../core/name.ts";
 import { fold } from "./fold.ts";
-import type { BlobEntry, Index, ManifestEntry, Page, PageRequest, TagEntry, Transaction } from "./port.ts";
+import { pageOf } from "./page.ts";
+import type {
+  BlobEntry,
+  Index,
+  ManifestEntry,
+  Page,
+  PageAfter,
+  PageRequest,
+  ReferrersRequest,
+  TagEntry,
+  Transaction,
+} from "./port.ts";
 import { check } from "./requirements.ts";
+import { SortedList } from "./sorted-list.ts";
 import { RepositoryState } from "./state.ts";
 
 /** An index that lives and ends with the process. */
@@ -13,14 +25,30 @@ export function createMemoryIndex(): Index {
 
 class MemoryIndex implements Index {
   readonly #repositories = new Map<RepositoryName, RepositoryState>();
+  readonly #names = new SortedList<RepositoryName>((name) => name);
   #closed = false;
 
   async apply(repository: RepositoryName, { changes, requires = [] }: Transaction): Promise<void> {
     const state = this.#state(repository);
     check(state, requires);
     const at = new Date().toISOString();
-    for (const change of changes) fold(state, change, at);
-    if (state.size > 0) this.#repositories.set(repository, state);
+    const recorded = changes.flatMap((change) => fold(state, change, at) ?? []);
+    if (recorded.length === 0 || this.#repositories.has(repository)) return;
+    this.#repositories.set(repository, state);
+    this.#names.put(repository);
+  }
+
+  async exists(repository: RepositoryName): Promise<boolean> {
+    this.#assertOpen();
+    return this.#repositories.has(repository);
+  }
+
+  async repositories({
+    limit,
+    after = "",
+  }: PageAfter<string>): Promise<Page<RepositoryName, RepositoryName>> {
+    this.#assertOpen();
+    return pageOf(this.#names.after(after), limit, (name) => name);
   }
 
   async blob(repository: RepositoryName, digest: Digest): Promise<BlobEntry | undefined> {
@@ -42,8 +70,20 @@ class MemoryIndex implements Index {
     return this.#state(repository).manifestsWithTags(page);
   }
 
+  async referrers(
+    repository: RepositoryName,
+    subject: Digest,
+    page: ReferrersRequest,
+  ): Promise<Page<ManifestEntry>> {
+    return this.#state(repository).referrers(subject, page);
+  }
+
   async tag(repository: RepositoryName, tag: Tag): Promise<TagEntry | undefined> {
     return this.#state(repository).tags.get(tag);
+  }
+
+  async tags(repository: RepositoryName, page: PageAfter<string>): Promise<Page<TagEntry, Tag>> {
+    return this.#state(repository).tags.page(page);
   }
 
   async close(): Promise<void> {
@@ -51,8 +91,12 @@ class MemoryIndex implements Index {
     this.#repositories.clear();
   }
 
-  #state(repository: RepositoryName): RepositoryState {
+  #assertOpen(): void {
     if (this.#closed) throw new LayerdError("UNAVAILABLE", "the index is closed");
+  }
+
+  #state(repository: RepositoryName): RepositoryState {
+    this.#assertOpen();
     return this.#repositories.get(repository) ?? new RepositoryState();
   }
 }

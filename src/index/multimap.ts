@@ -2,13 +2,16 @@
 export class Multimap<K, V extends string> {
   readonly #values = new Map<K, V | Set<V>>();
 
-  /** The values of a key, in no particular order, at most `limit` of them. */
-  first(key: K, limit: number = Number.POSITIVE_INFINITY): V[] {
+  /** The values of a key, in the order in which they were added. */
+  of(key: K): Iterable<V> {
     const values = this.#values.get(key);
-    if (values === undefined) return [];
-    if (typeof values === "string") return [values];
+    return typeof values === "string" ? [values] : (values ?? []);
+  }
+
+  /** The first of them, at most `limit`. */
+  first(key: K, limit: number = Number.POSITIVE_INFINITY): V[] {
     const found: V[] = [];
-    for (const value of values) {
+    for (const value of this.of(key)) {
       if (found.length >= limit) break;
       found.push(value);
     }

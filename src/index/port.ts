@@ -37,11 +37,15 @@ export interface ManifestEntry {
   /** Bytes. */
   readonly size: number;
   readonly mediaType: string;
+  /** What it is listed as among referrers. */
   readonly artifactType?: string;
-  /** Blobs it needs, config included: none of them may be unlinked while the manifest is there. */
+  /** Blobs it names, config included. They need not be linked here; one that is must not be unlinked. */
   readonly blobs: readonly Digest[];
+  /** Manifests it names, for an image index; they need not be here. Absent when it names none. */
+  readonly manifests?: readonly Digest[];
+  /** The manifest that it refers to, which need not be here. */
   readonly subject?: Digest;
-  /** Shown by listings (and, one day, by referrers). */
+  /** Shown by listings and referrers. */
   readonly annotations?: Readonly<Record<string, string>>;
   /** ISO 8601, when it was put first. */
   readonly createdAt: string;
@@ -65,7 +69,7 @@ export type Change =
   | { readonly type: "blobUnlinked"; readonly digest: Digest }
   | { readonly type: "blobUnpacked"; readonly digest: Digest; readonly unpacked: Unpacked }
   | { readonly type: "manifestPut"; readonly manifest: Omit<ManifestEntry, "createdAt" | "position"> }
-  /** Its tags go with it. */
+  /** Its tags go with it. An index that names it, and what refers to it, stay. */
   | { readonly type: "manifestDeleted"; readonly digest: Digest }
   | { readonly type: "tagSet"; readonly tag: Tag; readonly digest: Digest }
   | { readonly type: "tagDeleted"; readonly tag: Tag };
@@ -80,8 +84,16 @@ export type Requirement =
   | { readonly type: "blobUnused"; readonly digest: Digest }
   /** It is here. MANIFEST_UNKNOWN. */
   | { readonly type: "manifestPresent"; readonly digest: Digest }
+  /** All are here. MANIFEST_BLOB_UNKNOWN, `detail: {missing: […]}`. */
+  | { readonly type: "manifestsPresent"; readonly digests: readonly Digest[] }
+  /** The tag exists. TAG_UNKNOWN. */
+  | { readonly type: "tagPresent"; readonly tag: Tag }
   /** The tag is at that digest, or does not exist (`null`). PRECONDITION_FAILED, `detail: {tag, is}`. */
-  | { readonly type: "tagAt"; readonly tag: Tag; readonly digest: Digest | null };
+  | { readonly type: "tagAt"; readonly tag: Tag; readonly digest: Digest | null }
+  /** The tag exists, at one of these digests or at any. PRECONDITION_FAILED, `detail: {tag, is}`. */
+  | { readonly type: "tagAmong"; readonly tag: Tag; readonly digests: readonly Digest[] | "any" }
+  /** None of the tags exists at another digest. DENIED, because they are immutable, `detail: {tag, is}`. */
+  | { readonly type: "tagsNotMoved"; readonly tags: readonly Tag[]; readonly to: Digest };
 
 export interface Transaction {
   /** Who asked, for the record. */
@@ -97,14 +109,26 @@ export interface PageRequest {
   readonly before?: number;
 }
 
-export interface Page<T> {
+/** Ascending; only what comes after `after`, if given, which need not exist. */
+export interface PageAfter<C> {
+  /** At least 1. What a page costs grows with it. */
+  readonly limit: number;
+  readonly after?: C;
+}
+
+export interface ReferrersRequest extends PageAfter<number> {
+  /** Only manifests of this type. */
+  readonly artifactType?: string;
+}
+
+export interface Page<T, C = number> {
   readonly items: readonly T[];
-  /** `before` of the next page: the position of the last item; absent when there is nothing after it. */
-  readonly next?: number;
+  /** `before` or `after` of the next page: the place of the last item; absent when nothing follows on it. */
+  readonly next?: C;
 }
 
 /**
- * A repository comes into being with its first change; an unknown one reads as empty.
+ * A repository comes into being with its first change, and stays; an unknown one reads as empty.
  * Readers see only what is durable. A repository whose record is damaged still serves what could be read.
  */
 export interface Index {
@@ -114,6 +138,10 @@ export interface Index {
    * written: then nothing was applied.
    */
   apply(repository: RepositoryName, transaction: Transaction): Promise<void>;
+  /** Whether a change has ever been recorded. */
+  exists(repository: RepositoryName): Promise<boolean>;
+  /** All that exist, in the ASCIIbetical order of their whole names. */
+  repositories(page: PageAfter<string>): Promise<Page<RepositoryName, RepositoryName>>;
   blob(repository: RepositoryName, digest: Digest): Promise<BlobEntry | undefined>;
   blobs(repository: RepositoryName, page: PageRequest): Promise<Page<BlobEntry>>;
   manifest(repository: RepositoryName, digest: Digest): Promise<ManifestEntry | undefined>;
@@ -122,7 +150,15 @@ export interface Index {
     repository: RepositoryName,
     page: PageRequest,
   ): Promise<Page<ManifestEntry & { readonly tags: readonly Tag[] }>>;
+  /** The manifests here whose subject is that digest, oldest first; the cursor is their position. */
+  referrers(
+    repository: RepositoryName,
+    subject: Digest,
+    page: ReferrersRequest,
+  ): Promise<Page<ManifestEntry>>;
   tag(repository: RepositoryName, tag: Tag): Promise<TagEntry | undefined>;
+  /** In the ASCIIbetical order of their names. */
+  tags(repository: RepositoryName, page: PageAfter<string>): Promise<Page<TagEntry, Tag>>;
   /** Waits for what is queued, then releases everything held. Idempotent; `apply` afterwards rejects. */
   close(): Promise<void>;
 }

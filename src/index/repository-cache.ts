@@ -43,6 +43,11 @@ export class RepositoryCache {
     return (this.#idle.get(name) ?? this.#slots.get(name))?.repository;
   }
 
+  /** Whether there is such a repository; `undefined` when that is not known in memory. Wakes none up. */
+  exists(name: RepositoryName): boolean | undefined {
+    return this.#slots.get(name)?.repository.exists;
+  }
+
   /** Keeps the repository open while `work` runs, and while something goes on behind it. */
   async use<T>(name: RepositoryName, work: (repository: Repository) => Promise<T>): Promise<T> {
     const slot = this.#pin(name);
@@ -53,6 +58,11 @@ export class RepositoryCache {
       if (background === undefined) this.#unpin(slot);
       else void background.then(() => this.#unpin(slot));
     }
+  }
+
+  /** @throws UNAVAILABLE after `close`, as `use` does. */
+  assertOpen(): void {
+    if (this.#closing !== undefined) throw new LayerdError("UNAVAILABLE", "the index is closed");
   }
 
   /** Waits for what is running, then closes all. Idempotent; `use` afterwards throws UNAVAILABLE. */
@@ -69,7 +79,7 @@ export class RepositoryCache {
   }
 
   #pin(name: RepositoryName): Slot {
-    if (this.#closing !== undefined) throw new LayerdError("UNAVAILABLE", "the index is closed");
+    this.assertOpen();
     const slot = this.#slots.get(name) ?? { name, repository: this.#open(name), pins: 0 };
     this.#slots.set(name, slot);
     this.#idle.delete(name);

@@ -50,6 +50,11 @@ export class Repository {
     return this.#state?.size ?? 0;
   }
 
+  /** Whether a change has been recorded, durably; `undefined` before the files have been read. */
+  get exists(): boolean | undefined {
+    return this.#known ? this.#exists : undefined;
+  }
+
   /** Whether there is nothing in it that is worth its memory. */
   get worthless(): boolean {
     return !this.#journal.uncut && !this.#journal.failed && (this.#state === undefined || !this.#exists);
@@ -186,7 +191,7 @@ export class Repository {
     this.#compaction.startFrom(loaded);
     this.#numbered = loaded?.numbered ?? true;
     this.#known = true;
-    this.#exists = loaded !== undefined;
+    this.#exists = loaded !== undefined && hasRecord(loaded);
     if (loaded !== undefined && loaded.tornSize > 0) {
       const about = { file: this.#paths.journal, bytes: loaded.tornSize };
       this.#log.warn(about, "a crash has cut a write short; its beginning is removed");
@@ -214,6 +219,11 @@ export class Repository {
   #complain(error: unknown, message: string): void {
     this.#log.error({ err: error, directory: this.#paths.directory }, message);
   }
+}
+
+/** A journal may be empty, or nearly: its first line is still to be written, or a crash has cut it short. */
+function hasRecord({ state, damaged }: Loaded): boolean {
+  return state.seq > 0 || damaged.length > 0;
 }
 
 function unavailable(cause: unknown): LayerdError {

@@ -24,8 +24,16 @@ function violation(state: RepositoryState, requirement: Requirement): LayerdErro
       return blobUnused(state, requirement.digest);
     case "manifestPresent":
       return manifestPresent(state, requirement.digest);
+    case "manifestsPresent":
+      return manifestsPresent(state, requirement.digests);
+    case "tagPresent":
+      return tagPresent(state, requirement.tag);
     case "tagAt":
       return tagAt(state, requirement.tag, requirement.digest);
+    case "tagAmong":
+      return tagAmong(state, requirement.tag, requirement.digests);
+    case "tagsNotMoved":
+      return tagsNotMoved(state, requirement.tags, requirement.to);
     default:
       return unknownRequirement(requirement);
   }
@@ -53,10 +61,44 @@ function manifestPresent(state: RepositoryState, digest: Digest): LayerdError | 
   return new LayerdError("MANIFEST_UNKNOWN", undefined, { detail: { digest } });
 }
 
+function manifestsPresent(state: RepositoryState, digests: readonly Digest[]): LayerdError | undefined {
+  const missing = new Set(digests.filter((digest) => state.manifests.get(digest) === undefined));
+  if (missing.size === 0) return undefined;
+  return new LayerdError("MANIFEST_BLOB_UNKNOWN", "the index names manifests that are not here", {
+    detail: { missing: [...missing] },
+  });
+}
+
+function tagPresent(state: RepositoryState, tag: Tag): LayerdError | undefined {
+  if (state.tags.get(tag) !== undefined) return undefined;
+  return new LayerdError("TAG_UNKNOWN", undefined, { detail: { tag } });
+}
+
 function tagAt(state: RepositoryState, tag: Tag, digest: Digest | null): LayerdError | undefined {
   const is = state.tags.get(tag)?.digest ?? null;
-  if (is === digest) return undefined;
+  return is === digest ? undefined : elsewhere(tag, is);
+}
+
+function tagAmong(
+  state: RepositoryState,
+  tag: Tag,
+  digests: readonly Digest[] | "any",
+): LayerdError | undefined {
+  const is = state.tags.get(tag)?.digest;
+  if (is === undefined) return elsewhere(tag, null);
+  return digests === "any" || digests.includes(is) ? undefined : elsewhere(tag, is);
+}
+
+function elsewhere(tag: Tag, is: Digest | null): LayerdError {
   return new LayerdError("PRECONDITION_FAILED", undefined, { detail: { tag, is } });
+}
+
+function tagsNotMoved(state: RepositoryState, tags: readonly Tag[], to: Digest): LayerdError | undefined {
+  for (const tag of tags) {
+    const is = state.tags.get(tag)?.digest ?? to;
+    if (is !== to) return new LayerdError("DENIED", `the tag ${tag} is immutable`, { detail: { tag, is } });
+  }
+  return undefined;
 }
 
 function unknownRequirement(requirement: never): never {

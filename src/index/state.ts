@@ -2,7 +2,9 @@ import type { Digest } from "../core/digest.ts";
 import type { Tag } from "../core/name.ts";
 import { Entries } from "./entries.ts";
 import { Multimap } from "./multimap.ts";
-import type { BlobEntry, ManifestEntry, Page, PageRequest, TagEntry } from "./port.ts";
+import { pageOf } from "./page.ts";
+import type { BlobEntry, ManifestEntry, Page, PageRequest, ReferrersRequest, TagEntry } from "./port.ts";
+import { Tags } from "./tags.ts";
 
 // Far more media types than there are in use; a client that invents them must not fill the memory.
 const SHARED_TEXTS = 256;
@@ -24,11 +26,11 @@ export class RepositoryState {
   position = 0;
   readonly blobs = new Entries<BlobEntry>();
   readonly manifests = new Entries<ManifestEntry>();
-  readonly tags = new Map<Tag, TagEntry>();
-  /** From a manifest to the tags that point at it. */
-  readonly tagsOf = new Multimap<Digest, Tag>();
+  readonly tags = new Tags();
   /** From a blob, linked or not, to the manifests that need it. */
   readonly users = new Multimap<Digest, Digest>();
+  /** From a subject, here or not, to the manifests that name it, oldest first as manifests are added. */
+  readonly #referrers = new Multimap<Digest, Digest>();
   readonly #texts = new Map<string, string>();
 
   /** How many entries it holds; its memory grows with them. */
@@ -45,35 +47,29 @@ export class RepositoryState {
     this.blobs.put(kept);
   }
 
-  putManifest({ artifactType, subject, annotations, ...entry }: ManifestEntry): void {
+  putManifest({ artifactType, manifests, subject, annotations, ...entry }: ManifestEntry): void {
     const { position, digest, size, createdAt } = entry;
     const mediaType = this.#shared(entry.mediaType);
     const blobs = entry.blobs.map((blob) => this.blobs.get(blob)?.digest ?? blob);
     const kept: Writable<ManifestEntry> = { position, digest, size, mediaType, blobs, createdAt };
     if (artifactType !== undefined) kept.artifactType = this.#shared(artifactType);
+    if (manifests !== undefined) kept.manifests = manifests.map((child) => this.#manifest(child));
     if (subject !== undefined) kept.subject = this.#manifest(subject);
     if (annotations !== undefined) kept.annotations = { ...annotations };
     for (const blob of blobs) this.users.add(blob, digest);
+    if (kept.subject !== undefined) this.#referrers.add(kept.subject, digest);
     this.manifests.put(kept);
   }
 
   deleteManifest(digest: Digest): void {
-    for (const blob of this.manifests.get(digest)?.blobs ?? []) this.users.delete(blob, digest);
+    const entry = this.manifests.get(digest);
+    for (const blob of entry?.blobs ?? []) this.users.delete(blob, digest);
+    if (entry?.subject !== undefined) this.#referrers.delete(entry.subject, digest);
     this.manifests.delete(digest);
   }
 
   putTag({ tag, digest, updatedAt }: TagEntry): void {
-    this.deleteTag(tag);
-    const entry = { tag, digest: this.#manifest(digest), updatedAt };
-    this.tags.set(tag, entry);
-    this.tagsOf.add(entry.digest, tag);
-  }
-
-  deleteTag(tag: Tag): void {
-    const entry = this.tags.get(tag);
-    if (entry === undefined) return;
-    this.tags.delete(tag);
-    this.tagsOf.delete(entry.digest, tag);
+    this.tags.put({ tag, digest: this.#manifest(digest), updatedAt });
   }
 
   manifestsWithTags(page: PageRequest): Page<ManifestEntry & { readonly tags: readonly Tag[] }> {
@@ -81,8 +77,21 @@ export class RepositoryState {
     return { items: items.map((entry) => ({ ...entry, tags: this.#sortedTags(entry.digest) })), ...rest };
   }
 
+  referrers(subject: Digest, { limit, after = 0, artifactType }: ReferrersRequest): Page<ManifestEntry> {
+    const wanted = (entry: ManifestEntry) =>
+      entry.position > after && (artifactType === undefined || entry.artifactType === artifactType);
+    return pageOf(this.#referrersOf(subject).filter(wanted), limit, (entry) => entry.position);
+  }
+
+  *#referrersOf(subject: Digest): Generator<ManifestEntry, undefined> {
+    for (const digest of this.#referrers.of(subject)) {
+      const entry = this.manifests.get(digest);
+      if (entry !== undefined) yield entry;
+    }
+  }
+
   #sortedTags(digest: Digest): Tag[] {
-    return this.tagsOf.first(digest).sort();
+    return this.tags.of(digest).sort();
   }
 
   #manifest(digest: Digest): Digest {

@@ -89,14 +89,24 @@ test("a large snapshot is written in slices, and read again whole", async (t) =>
   };
   const name = "n".repeat(900);
   const many = Array.from({ length: 900 }, (_, at) => link(digest(at), { name }));
-  await index.apply(LIBRARY, transaction([...many, put(digest(1), [digest(2)]), setTag("v1", digest(1))]));
+  const about = { manifests: [digest(3)], artifactType: "a/b", subject: digest(4) };
+  const tags = ["v2", "v1", "V3"].map((text) => setTag(text, digest(1)));
+  await index.apply(LIBRARY, transaction([...many, put(digest(1), [digest(2)], about), ...tags]));
   const before = await index.blobs(LIBRARY, { limit: 1000 });
   const manifests = await index.manifests(LIBRARY, { limit: 1000 });
+  const tagged = await index.tags(LIBRARY, { limit: 1000 });
   await index.close();
   t.true(seen.length > 2);
   const again = open(disk, 100_000).index;
   t.deepEqual(await again.blobs(LIBRARY, { limit: 1000 }), before);
   t.deepEqual(await again.manifests(LIBRARY, { limit: 1000 }), manifests);
+  t.deepEqual(await again.tags(LIBRARY, { limit: 1000 }), tagged);
+  t.like(manifests.items[0], { digest: digest(1), ...about });
+  const referrers = await again.referrers(LIBRARY, digest(4), { limit: 9 });
+  t.deepEqual(
+    referrers.items.map((entry) => entry.digest),
+    [digest(1)],
+  );
   await t.throwsAsync(again.apply(LIBRARY, transaction([], [{ type: "blobUnused", digest: digest(2) }])), {
     code: "BLOB_IN_USE",
   });

@@ -4,8 +4,9 @@ import { isLayerdError } from "../../src/core/errors.ts";
 import { JournalIndex } from "../../src/index/journal.ts";
 import type { Transaction } from "../../src/index/port.ts";
 import { FakeDisk, type Operation, type OperationKind, ShortWrite } from "./fake-disk.ts";
-import { Model, someTransaction, viewOf } from "./model.ts";
+import { Model, viewOf } from "./model.ts";
 import { digest, LIBRARY, link, setTag, TestLog, tag, transaction } from "./samples.ts";
+import { someTransaction, TAGS } from "./some-transaction.ts";
 
 const JOURNAL = "/library/_journal.jsonl";
 
@@ -267,7 +268,7 @@ test("the same holds for changes that are queued together", async (t) => {
       for (const group of groups) {
         disk.fault = faults;
         // Each has a tag of its own, so that the order in which they are tried again does not matter.
-        const all = group.map((number, at) => transaction([setTag("abcd".charAt(at), digest(number))]));
+        const all = group.map((number, at) => transaction([setTag(TAGS[at] ?? "", digest(number))]));
         const answers = await Promise.all(all.map((one) => outcome(index, one)));
         for (const [at, one] of all.entries()) if (answers[at] === undefined) model.apply(one);
         disk.fault = () => {};

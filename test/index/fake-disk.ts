@@ -3,6 +3,8 @@ import type { Disk, DiskFile } from "../../src/index/disk.ts";
 
 export type OperationKind =
   | "read"
+  | "size"
+  | "list"
   | "open"
   | "write"
   | "truncate"
@@ -149,6 +151,17 @@ export class FakeDisk implements Disk {
     const file = known ?? new FakeFile();
     if (known === undefined) directory.change((names) => names.set(basename(path), file));
     return this.#handle(path, file);
+  }
+
+  async size(path: string): Promise<number | undefined> {
+    await this.#begin("size", path);
+    return this.content(path)?.length;
+  }
+
+  async list(path: string): Promise<string[]> {
+    await this.#begin("list", path);
+    const directory = this.#find(path);
+    return directory instanceof FakeDirectory ? [...directory.names.keys()] : [];
   }
 
   /** Within one directory. */

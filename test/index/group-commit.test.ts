@@ -66,7 +66,7 @@ test("readers see an entry only when it is durable, and others without waiting",
   const { reached, release } = holdAtSync(disk);
   const change = index.apply(
     LIBRARY,
-    transaction([link(digest(1)), put(digest(2)), setTag("v1", digest(2))]),
+    transaction([link(digest(1)), put(digest(2), [], { subject: digest(3) }), setTag("v1", digest(2))]),
   );
   await reached;
   const order: string[] = [];
@@ -77,13 +77,49 @@ test("readers see an entry only when it is durable, and others without waiting",
     index.tag(LIBRARY, tag("v1")).then((entry) => order.push(`tag ${entry !== undefined}`)),
     index.blobs(LIBRARY, { limit: 9 }).then(({ items }) => order.push(`blobs ${items.length}`)),
     index.manifests(LIBRARY, { limit: 9 }).then(({ items }) => order.push(`manifests ${items.length}`)),
+    index.tags(LIBRARY, { limit: 9 }).then(({ items }) => order.push(`tags ${items.length}`)),
+    index
+      .referrers(LIBRARY, digest(3), { limit: 9 })
+      .then(({ items }) => order.push(`referrers ${items.length}`)),
   ];
   await index.blob(LIBRARY, digest(0)).then(note("old blob"));
   await index.blob(LIBRARY, digest(7)).then(note("unknown blob"));
   t.deepEqual(order, ["old blob", "unknown blob"]);
   release();
   await Promise.all([change, ...fresh]);
-  t.deepEqual(order.slice(2).sort(), ["blob true", "blobs 2", "manifest true", "manifests 1", "tag true"]);
+  t.deepEqual(order.slice(2).sort(), [
+    "blob true",
+    "blobs 2",
+    "manifest true",
+    "manifests 1",
+    "referrers 1",
+    "tag true",
+    "tags 1",
+  ]);
+  await index.close();
+});
+
+test("pages are answered while changes never stop coming", async (t) => {
+  const { index, seen } = await openWithJournal();
+  let on = true;
+  const writers = Array.from({ length: 4 }, async (_, writer) => {
+    for (let at = 0; on; at++)
+      await index.apply(LIBRARY, transaction([setTag(`${writer}-${at}`, digest(writer))]));
+  });
+  const syncs = () => seen.filter(({ kind }) => kind === "sync").length;
+  let last = 0;
+  for (let round = 0; round < 20; round++) {
+    const before = syncs();
+    const { items } = await index.tags(LIBRARY, { limit: 1000 });
+    // The batch that is being written, the one behind it, and the one that may begin when that is done.
+    t.true(syncs() - before <= 3);
+    t.true(items.length >= last);
+    last = items.length;
+    t.is((await index.repositories({ limit: 9 })).items.length, 1);
+  }
+  t.true(last > 0);
+  on = false;
+  await Promise.all(writers);
   await index.close();
 });
 

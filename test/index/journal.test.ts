@@ -4,6 +4,7 @@ import { crc32 } from "node:zlib";
 import test from "ava";
 import { parseRepositoryName } from "../../src/core/name.ts";
 import { JournalIndex, openJournalIndex } from "../../src/index/journal.ts";
+import type { Index } from "../../src/index/port.ts";
 import { testIndex } from "../suites/index.ts";
 import { FakeDisk } from "./fake-disk.ts";
 import {
@@ -33,25 +34,24 @@ test("what was applied is there after opening again, places and dates too", asyn
   const directory = await temporaryDirectory(t);
   const name = parseRepositoryName("team/app");
   const first = await openJournalIndex({ directory, durability: "full" });
-  await first.apply(
-    name,
-    transaction([link(digest(1)), put(digest(2), [digest(1)]), setTag("v1", digest(2))]),
-  );
+  const about = { manifests: [digest(5)], artifactType: "a/b", subject: digest(6) };
+  const manifest = put(digest(2), [digest(1)], about);
+  await first.apply(name, transaction([link(digest(1)), manifest, setTag("v1", digest(2))]));
   await first.apply(name, transaction([link(digest(3))]));
   const page = { limit: 10 };
-  const before = [
-    await first.blobs(name, page),
-    await first.manifests(name, page),
-    await first.tag(name, tag("v1")),
+  const readAll = async (index: Index) => [
+    await index.repositories(page),
+    await index.exists(name),
+    await index.blobs(name, page),
+    await index.manifests(name, page),
+    await index.referrers(name, digest(6), page),
+    await index.tag(name, tag("v1")),
+    await index.tags(name, page),
   ];
+  const before = await readAll(first);
   await first.close();
   const second = await openJournalIndex({ directory, durability: "full" });
-  const after = [
-    await second.blobs(name, page),
-    await second.manifests(name, page),
-    await second.tag(name, tag("v1")),
-  ];
-  t.deepEqual(after, before);
+  t.deepEqual(await readAll(second), before);
   await second.close();
 });
 

@@ -1,9 +1,9 @@
-import fc from "fast-check";
+import { isDeepStrictEqual } from "node:util";
 import type { Digest } from "../../src/core/digest.ts";
 import type { ErrorCode } from "../../src/core/errors.ts";
 import type { RepositoryName, Tag } from "../../src/core/name.ts";
-import type { Change, Index, Page, Requirement, Transaction } from "../../src/index/port.ts";
-import { digest, tag } from "./samples.ts";
+import type { Change, Index, Page, Requirement, TagEntry, Transaction } from "../../src/index/port.ts";
+import { DIGESTS, TAGS, TYPES } from "./some-transaction.ts";
 
 /*
  * What a repository is, said as plainly as possible: arrays that are searched from end to end. It shares no
@@ -13,25 +13,33 @@ import { digest, tag } from "./samples.ts";
 type Blob = Omit<Extract<Change, { type: "blobLinked" }>, "type"> & { unpacked?: object };
 type Manifest = Extract<Change, { type: "manifestPut" }>["manifest"];
 
-/** Everything that can be read, oldest first, without dates and positions. */
+/** Everything that can be read, without dates and positions: oldest first, tags by name. */
 export interface View {
+  readonly exists: boolean;
   readonly blobs: readonly object[];
   readonly manifests: readonly object[];
   readonly tags: readonly { tag: Tag; digest: Digest }[];
+  readonly referrers: readonly (readonly Digest[])[];
 }
 
 export class Model {
   #blobs: Blob[] = [];
   #manifests: Manifest[] = [];
   #tags: { tag: Tag; digest: Digest }[] = [];
+  #exists = false;
 
   /** What the index must answer: nothing, or the code of the error. */
   apply({ changes, requires = [] }: Transaction): ErrorCode | undefined {
     const broken = requires
       .map((requirement) => this.#broken(requirement))
       .find((code) => code !== undefined);
-    if (broken === undefined) for (const change of changes) this.#change(change);
-    return broken;
+    if (broken !== undefined) return broken;
+    for (const change of changes) {
+      const before = this.view();
+      this.#change(change);
+      this.#exists ||= !isDeepStrictEqual(this.view(), before);
+    }
+    return undefined;
   }
 
   view(): View {
@@ -40,7 +48,13 @@ export class Model {
       ...manifest,
       tags: tags.filter((entry) => entry.digest === manifest.digest).map((entry) => entry.tag),
     }));
-    return structuredClone({ blobs: this.#blobs, manifests, tags });
+    const referrers = REFERRERS.map(({ subject, artifactType }) =>
+      this.#manifests
+        .filter((manifest) => manifest.subject === subject)
+        .filter((manifest) => artifactType === undefined || manifest.artifactType === artifactType)
+        .map((manifest) => manifest.digest),
+    );
+    return structuredClone({ exists: this.#exists, blobs: this.#blobs, manifests, tags, referrers });
   }
 
   #change(change: Change): void {
@@ -84,6 +98,8 @@ export class Model {
 
   #broken(requirement: Requirement): ErrorCode | undefined {
     const linked = (wanted: Digest) => this.#blobs.some(({ digest }) => digest === wanted);
+    const present = (wanted: Digest) => this.#manifests.some(({ digest }) => digest === wanted);
+    const at = (wanted: Tag) => this.#tags.find(({ tag }) => tag === wanted)?.digest;
     switch (requirement.type) {
       case "blobsLinked":
         return requirement.digests.every(linked) ? undefined : "MANIFEST_BLOB_UNKNOWN";
@@ -94,103 +110,71 @@ export class Model {
           ? "BLOB_IN_USE"
           : undefined;
       case "manifestPresent":
-        return this.#manifests.some(({ digest }) => digest === requirement.digest)
-          ? undefined
-          : "MANIFEST_UNKNOWN";
-      case "tagAt": {
-        const at = this.#tags.find(({ tag }) => tag === requirement.tag)?.digest ?? null;
-        return at === requirement.digest ? undefined : "PRECONDITION_FAILED";
+        return present(requirement.digest) ? undefined : "MANIFEST_UNKNOWN";
+      case "manifestsPresent":
+        return requirement.digests.every(present) ? undefined : "MANIFEST_BLOB_UNKNOWN";
+      case "tagPresent":
+        return at(requirement.tag) === undefined ? "TAG_UNKNOWN" : undefined;
+      case "tagAt":
+        return (at(requirement.tag) ?? null) === requirement.digest ? undefined : "PRECONDITION_FAILED";
+      case "tagAmong": {
+        const allowed = requirement.digests === "any" ? DIGESTS : requirement.digests;
+        return allowed.some((digest) => digest === at(requirement.tag)) ? undefined : "PRECONDITION_FAILED";
       }
+      case "tagsNotMoved":
+        return requirement.tags.every((tag) => [undefined, requirement.to].includes(at(tag)))
+          ? undefined
+          : "DENIED";
     }
   }
 }
 
-const DIGESTS = Array.from({ length: 6 }, (_, at) => digest(at));
-const TAGS = ["a", "b", "c", "d"].map(tag);
+const REFERRERS = DIGESTS.flatMap((subject) =>
+  [undefined, ...TYPES].map((artifactType) => ({ subject, artifactType })),
+);
 
 /** Reads everything there is, in small pages, and asks for each entry by its key too. */
 export async function viewOf(index: Index, repository: RepositoryName): Promise<View> {
-  const blobs = await readAll((before) => index.blobs(repository, { limit: 2, before }));
-  const manifests = await readAll((before) => index.manifests(repository, { limit: 2, before }));
-  const tags = await Promise.all(TAGS.map((name) => index.tag(repository, name)));
-  const found = await Promise.all(DIGESTS.map((key) => index.blob(repository, key)));
-  const listed = blobs.map((blob) => blob.digest).sort();
-  if (listed.join() !== found.flatMap((blob) => blob?.digest ?? []).join())
-    throw new Error("list and entries differ");
+  const blobs = (await readAll((before) => index.blobs(repository, { limit: 2, before }))).reverse();
+  const manifests = (await readAll((before) => index.manifests(repository, { limit: 2, before }))).reverse();
+  const tags = await readAll<TagEntry, string>((after) => index.tags(repository, { limit: 2, after }));
+  const referrers = REFERRERS.map(({ subject, artifactType }) =>
+    readAll((after) => index.referrers(repository, subject, { limit: 2, after, artifactType })),
+  );
+  const foundBlobs = await Promise.all(DIGESTS.map((key) => index.blob(repository, key)));
+  assertSame(blobs, foundBlobs, (blob) => blob.digest);
+  const foundTags = await Promise.all(TAGS.map((name) => index.tag(repository, name)));
+  assertSame(tags, foundTags, (entry) => entry.tag + entry.digest);
   return {
+    exists: await existsIn(index, repository),
     blobs: blobs.map(({ position, createdAt, ...blob }) => blob),
     manifests: manifests.map(({ position, createdAt, tags, ...entry }) => ({
       ...entry,
       tags: [...tags].sort(),
     })),
-    tags: tags.flatMap((entry) => (entry === undefined ? [] : { tag: entry.tag, digest: entry.digest })),
+    tags: tags.map((entry) => ({ tag: entry.tag, digest: entry.digest })),
+    referrers: (await Promise.all(referrers)).map((entries) => entries.map(({ digest }) => digest)),
   };
 }
 
-async function readAll<T>(page: (before: number | undefined) => Promise<Page<T>>): Promise<T[]> {
-  const all: T[] = [];
-  for (let before: number | undefined; ; ) {
-    const { items, next } = await page(before);
-    all.push(...items);
-    if (next === undefined) return all.reverse();
-    before = next;
-  }
+async function existsIn(index: Index, repository: RepositoryName): Promise<boolean> {
+  const exists = await index.exists(repository);
+  const { items } = await index.repositories({ limit: 10 });
+  if (items.includes(repository) !== exists) throw new Error(`${exists}, but listed are ${items}`);
+  return exists;
 }
 
-const someDigest = fc.constantFrom(...DIGESTS);
-const someTag = fc.constantFrom(...TAGS);
+function assertSame<T>(listed: readonly T[], found: readonly (T | undefined)[], keyOf: (item: T) => string) {
+  const expected = found.flatMap((item) => (item === undefined ? [] : keyOf(item))).sort();
+  if (!isDeepStrictEqual(listed.map(keyOf).sort(), expected)) throw new Error("list and entries differ");
+}
 
-const someChange: fc.Arbitrary<Change> = fc.oneof(
-  fc.record(
-    {
-      type: fc.constant("blobLinked" as const),
-      digest: someDigest,
-      size: fc.constantFrom(1, 5_000_000_000),
-      mediaType: fc.constantFrom("a/b", "c/d"),
-      name: fc.constantFrom("plain.tar", 'ä "\n\u2028'),
-    },
-    { requiredKeys: ["type", "digest", "size", "mediaType"] },
-  ),
-  fc.record({ type: fc.constant("blobUnlinked" as const), digest: someDigest }),
-  fc.record({
-    type: fc.constant("blobUnpacked" as const),
-    digest: someDigest,
-    unpacked: fc.record({ diffId: someDigest, size: fc.nat(9) }),
-  }),
-  fc.record({
-    type: fc.constant("manifestPut" as const),
-    manifest: fc.record(
-      {
-        digest: someDigest,
-        size: fc.nat(9),
-        mediaType: fc.constant("m/n"),
-        artifactType: fc.constant("o/p"),
-        blobs: fc.array(someDigest, { maxLength: 3 }),
-        subject: someDigest,
-        annotations: fc.dictionary(fc.constantFrom("k", "l"), fc.string(), { noNullPrototype: true }),
-      },
-      { requiredKeys: ["digest", "size", "mediaType", "blobs"] },
-    ),
-  }),
-  fc.record({ type: fc.constant("manifestDeleted" as const), digest: someDigest }),
-  fc.record({ type: fc.constant("tagSet" as const), tag: someTag, digest: someDigest }),
-  fc.record({ type: fc.constant("tagDeleted" as const), tag: someTag }),
-);
-
-const someRequirement: fc.Arbitrary<Requirement> = fc.oneof(
-  fc.record({ type: fc.constant("blobsLinked" as const), digests: fc.array(someDigest, { maxLength: 2 }) }),
-  fc.record({ type: fc.constant("blobLinked" as const), digest: someDigest }),
-  fc.record({ type: fc.constant("blobUnused" as const), digest: someDigest }),
-  fc.record({ type: fc.constant("manifestPresent" as const), digest: someDigest }),
-  fc.record({ type: fc.constant("tagAt" as const), tag: someTag, digest: fc.option(someDigest) }),
-);
-
-/** Any transaction over six digests and four tags: small enough for everything to meet everything. */
-export const someTransaction: fc.Arbitrary<Transaction> = fc.record({
-  who: fc.constantFrom("ann", "bob"),
-  changes: fc.array(someChange, { minLength: 0, maxLength: 4 }),
-  requires: fc.oneof(
-    { weight: 3, arbitrary: fc.constant([]) },
-    { weight: 1, arbitrary: fc.array(someRequirement, { maxLength: 2 }) },
-  ),
-});
+async function readAll<T, C = number>(page: (cursor: C | undefined) => Promise<Page<T, C>>): Promise<T[]> {
+  const all: T[] = [];
+  for (let cursor: C | undefined; ; ) {
+    const { items, next } = await page(cursor);
+    all.push(...items);
+    if (next === undefined) return all;
+    cursor = next;
+  }
+}

@@ -5,8 +5,9 @@ import { isLayerdError } from "../../src/core/errors.ts";
 import { JournalIndex } from "../../src/index/journal.ts";
 import type { Transaction } from "../../src/index/port.ts";
 import { FakeDisk, Killed } from "./fake-disk.ts";
-import { Model, someTransaction, type View, viewOf } from "./model.ts";
+import { Model, type View, viewOf } from "./model.ts";
 import { digest, LIBRARY, link, put, setTag, TestLog, tag, transaction } from "./samples.ts";
+import { someTransaction } from "./some-transaction.ts";
 
 /** Lets the disk do its first `count` operations and none after them. The result is there once it has stopped. */
 function stopAfter(disk: FakeDisk, count: number, chance: () => boolean): { left: FakeDisk | undefined } {

@@ -1,5 +1,6 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import test, { type ExecutionContext } from "ava";
 import { JournalIndex, openJournalIndex } from "../../src/index/journal.ts";
 import { encodeLine } from "../../src/index/line.ts";
@@ -86,6 +87,34 @@ test("a journal cut off anywhere loads every line that is whole, and goes on beh
 function same(a: readonly number[], b: readonly number[]): boolean {
   return a.join() === b.join();
 }
+
+test("a journal of a version that knew no children of manifests loads, and goes on", async (t) => {
+  const directory = await temporaryDirectory(t);
+  await mkdir(join(directory, "index/library"), { recursive: true });
+  const manifest = { digest: digest(2), size: 2, mediaType: "a/b", blobs: [digest(1)], subject: digest(3) };
+  const bodies = [
+    { type: "blobLinked", digest: digest(1), size: 1, mediaType: "c/d" },
+    { type: "manifestPut", manifest },
+    { type: "tagSet", tag: "v1", digest: digest(2), was: null },
+  ].map((change, at) => {
+    const line = { seq: at + 1, at: "2026-01-01T00:00:00.000Z", who: "ann", changes: [change] };
+    return JSON.stringify(line).slice(0, -1);
+  });
+  const lines = bodies.map((body) => `${body},"sum":"${crc32(body).toString(16).padStart(8, "0")}"}\n`);
+  await writeFile(join(directory, "index/library/_journal.jsonl"), lines.join(""));
+  const log = new TestLog();
+  for (const children of [undefined, [digest(2)]]) {
+    const index = await openJournalIndex({ directory, durability: "os", log });
+    const createdAt = "2026-01-01T00:00:00.000Z";
+    t.deepEqual(await index.manifest(LIBRARY, digest(2)), { position: 2, ...manifest, createdAt });
+    t.is((await index.referrers(LIBRARY, digest(3), { limit: 9 })).items.length, 1);
+    t.is((await index.tags(LIBRARY, { limit: 9 })).items.length, 1);
+    t.deepEqual((await index.manifest(LIBRARY, digest(4)))?.manifests, children);
+    await index.apply(LIBRARY, transaction([put(digest(4), [], { manifests: [digest(2)] })]));
+    await index.close();
+  }
+  t.deepEqual(log.errors, []);
+});
 
 test("what a crash cut short is removed from the file at the first use", async (t) => {
   const directory = await temporaryDirectory(t);

@@ -5,8 +5,9 @@ import { JournalIndex } from "../../src/index/journal.ts";
 import { createMemoryIndex } from "../../src/index/memory.ts";
 import type { Index, Transaction } from "../../src/index/port.ts";
 import { FakeDisk } from "./fake-disk.ts";
-import { Model, someTransaction, viewOf } from "./model.ts";
+import { Model, viewOf } from "./model.ts";
 import { LIBRARY, TestLog } from "./samples.ts";
+import { someTransaction } from "./some-transaction.ts";
 
 type Step = readonly Transaction[] | "close and open" | "kill and open" | "read";
 

@@ -20,9 +20,13 @@ export function link(blob: Digest, about: { size?: number; mediaType?: string; n
   return { type: "blobLinked", digest: blob, size: 1, mediaType: "application/octet-stream", ...about };
 }
 
-export function put(manifest: Digest, blobs: readonly Digest[] = []): Change {
+export function put(
+  manifest: Digest,
+  blobs: readonly Digest[] = [],
+  about: { manifests?: readonly Digest[]; artifactType?: string; subject?: Digest } = {},
+): Change {
   const mediaType = "application/vnd.oci.image.manifest.v1+json";
-  return { type: "manifestPut", manifest: { digest: manifest, size: 2, mediaType, blobs } };
+  return { type: "manifestPut", manifest: { digest: manifest, size: 2, mediaType, blobs, ...about } };
 }
 
 export function setTag(text: string, manifest: Digest): Change {

@@ -1,8 +1,9 @@
 import test, { type ExecutionContext } from "ava";
-import { isLayerdError } from "../../src/core/errors.ts";
 import { parseRepositoryName } from "../../src/core/name.ts";
 import type { Index, PageRequest } from "../../src/index/port.ts";
 import { digest, LIBRARY, link, put, setTag, tag, transaction } from "../index/samples.ts";
+import { testCatalog, testReferrers, testTagPages } from "./index-lists.ts";
+import { testRequirements, testTagRequirements } from "./index-requirements.ts";
 
 /** What every index does, whatever it is made of. `open` is called once a test; the suite closes what it gives. */
 export function testIndex(driver: string, open: (t: ExecutionContext) => Promise<Index>): void {
@@ -16,12 +17,17 @@ export function testIndex(driver: string, open: (t: ExecutionContext) => Promise
   testManifests(index);
   testTags(index);
   testPages(index);
+  testTagPages(index);
+  testReferrers(index);
+  testCatalog(index);
   testRequirements(index);
+  testTagRequirements(index);
   testConcurrency(index);
   testLifecycle(index);
 }
 
-type Define = (title: string, body: (t: ExecutionContext, index: Index) => Promise<void>) => void;
+/** Defines a test that is given an open index. */
+export type Define = (title: string, body: (t: ExecutionContext, index: Index) => Promise<void>) => void;
 
 const ALL: PageRequest = { limit: 1000 };
 
@@ -32,6 +38,8 @@ function testBlobs(index: Define): void {
     t.is(await index.tag(LIBRARY, tag("v1")), undefined);
     t.deepEqual(await index.blobs(LIBRARY, ALL), { items: [] });
     t.deepEqual(await index.manifests(LIBRARY, ALL), { items: [] });
+    t.deepEqual(await index.tags(LIBRARY, ALL), { items: [] });
+    t.deepEqual(await index.referrers(LIBRARY, digest(1), ALL), { items: [] });
   });
 
   index("a linked blob is found with all that was said of it", async (t, index) => {
@@ -105,6 +113,7 @@ function testManifests(index: Define): void {
       mediaType: "a/manifest",
       artifactType: "a/type",
       blobs: [digest(2), digest(3)],
+      manifests: [digest(5), digest(6)],
       subject: digest(4),
       annotations: { title: "größer" },
     };
@@ -124,13 +133,16 @@ function testManifests(index: Define): void {
 
   index("what a caller does to a change afterwards stays outside", async (t, index) => {
     const blobs = [digest(2)];
+    const manifests = [digest(4)];
     const annotations: Record<string, string> = { a: "1" };
-    const manifest = { digest: digest(1), size: 1, mediaType: "a/b", blobs, annotations };
+    const manifest = { digest: digest(1), size: 1, mediaType: "a/b", blobs, manifests, annotations };
     await index.apply(LIBRARY, transaction([{ type: "manifestPut", manifest }]));
     blobs.push(digest(3));
+    manifests.pop();
     annotations.b = "2";
     const entry = await index.manifest(LIBRARY, digest(1));
     t.deepEqual(entry?.blobs, [digest(2)]);
+    t.deepEqual(entry?.manifests, [digest(4)]);
     t.deepEqual(entry?.annotations, { a: "1" });
   });
 
@@ -142,6 +154,21 @@ function testManifests(index: Define): void {
     t.is(await index.tag(LIBRARY, tag("a")), undefined);
     t.is(await index.tag(LIBRARY, tag("b")), undefined);
     t.is((await index.tag(LIBRARY, tag("c")))?.digest, digest(2));
+  });
+
+  index("a manifest that an index names can be deleted, and the index stays as it is", async (t, index) => {
+    await index.apply(LIBRARY, transaction([put(digest(1)), put(digest(2), [], { manifests: [digest(1)] })]));
+    await index.apply(LIBRARY, transaction([{ type: "manifestDeleted", digest: digest(1) }]));
+    t.is(await index.manifest(LIBRARY, digest(1)), undefined);
+    t.deepEqual((await index.manifest(LIBRARY, digest(2)))?.manifests, [digest(1)]);
+  });
+
+  index("a manifest may name blobs that are not linked", async (t, index) => {
+    await index.apply(LIBRARY, transaction([link(digest(1)), put(digest(9), [digest(1), digest(2)])]));
+    t.deepEqual((await index.manifest(LIBRARY, digest(9)))?.blobs, [digest(1), digest(2)]);
+    await index.apply(LIBRARY, transaction([{ type: "manifestDeleted", digest: digest(9) }]));
+    const unused = [digest(1), digest(2)].map((blob) => ({ type: "blobUnused", digest: blob }) as const);
+    await t.notThrowsAsync(index.apply(LIBRARY, transaction([], unused)));
   });
 }
 
@@ -247,89 +274,6 @@ function testPages(index: Define): void {
   });
 }
 
-function testRequirements(index: Define): void {
-  index("a requirement that does not hold leaves everything as it was", async (t, index) => {
-    const requires = [{ type: "blobLinked", digest: digest(2) } as const];
-    await t.throwsAsync(index.apply(LIBRARY, transaction([link(digest(1))], requires)), {
-      code: "BLOB_UNKNOWN",
-    });
-    t.is(await index.blob(LIBRARY, digest(1)), undefined);
-    await index.apply(LIBRARY, transaction([link(digest(2))]));
-    await index.apply(LIBRARY, transaction([link(digest(1))], requires));
-    t.not(await index.blob(LIBRARY, digest(1)), undefined);
-  });
-
-  index("every blob that is missing is named, once", async (t, index) => {
-    await index.apply(LIBRARY, transaction([link(digest(1))]));
-    const digests = [digest(1), digest(2), digest(3), digest(2)];
-    const changes = [put(digest(9), digests)];
-    const error = await t.throwsAsync(
-      index.apply(LIBRARY, transaction(changes, [{ type: "blobsLinked", digests }])),
-    );
-    t.true(isLayerdError(error, "MANIFEST_BLOB_UNKNOWN"));
-    t.like(error, { detail: { missing: [digest(2), digest(3)] } });
-    t.is(await index.manifest(LIBRARY, digest(9)), undefined);
-  });
-
-  index("a blob is in use as long as one manifest needs it", async (t, index) => {
-    const blob = digest(1);
-    // Twice in one manifest is one use.
-    await index.apply(
-      LIBRARY,
-      transaction([link(blob), put(digest(2), [blob, blob]), put(digest(3), [blob])]),
-    );
-    const unlink = () =>
-      index.apply(
-        LIBRARY,
-        transaction([{ type: "blobUnlinked", digest: blob }], [{ type: "blobUnused", digest: blob }]),
-      );
-    const error = await t.throwsAsync(unlink);
-    t.true(isLayerdError(error, "BLOB_IN_USE"));
-    const { manifests } = (error as { detail?: unknown }).detail as { manifests: string[] };
-    t.deepEqual(manifests.sort(), [digest(2), digest(3)]);
-    await index.apply(LIBRARY, transaction([{ type: "manifestDeleted", digest: digest(2) }]));
-    await t.throwsAsync(unlink, { code: "BLOB_IN_USE" });
-    await index.apply(LIBRARY, transaction([{ type: "manifestDeleted", digest: digest(3) }]));
-    await unlink();
-    t.is(await index.blob(LIBRARY, blob), undefined);
-  });
-
-  index("at most ten manifests are named as users of a blob", async (t, index) => {
-    const manifests = Array.from({ length: 30 }, (_, at) => put(digest(100 + at), [digest(1)]));
-    await index.apply(LIBRARY, transaction(manifests));
-    const error = await t.throwsAsync(
-      index.apply(LIBRARY, transaction([], [{ type: "blobUnused", digest: digest(1) }])),
-    );
-    const detail = (error as { detail?: unknown }).detail as { manifests: string[] };
-    t.is(new Set(detail.manifests).size, 10);
-  });
-
-  index("a manifest can be required to be there", async (t, index) => {
-    const requires = [{ type: "manifestPresent", digest: digest(1) } as const];
-    await t.throwsAsync(index.apply(LIBRARY, transaction([setTag("v1", digest(1))], requires)), {
-      code: "MANIFEST_UNKNOWN",
-    });
-    await index.apply(LIBRARY, transaction([put(digest(1))]));
-    await index.apply(LIBRARY, transaction([setTag("v1", digest(1))], requires));
-    t.is((await index.tag(LIBRARY, tag("v1")))?.digest, digest(1));
-  });
-
-  index("a tag moves only from where it is required to be", async (t, index) => {
-    const at = (is: number | null) =>
-      ({ type: "tagAt", tag: tag("v1"), digest: is === null ? null : digest(is) }) as const;
-    const first = await t.throwsAsync(index.apply(LIBRARY, transaction([setTag("v1", digest(1))], [at(1)])));
-    t.true(isLayerdError(first, "PRECONDITION_FAILED"));
-    t.like(first, { detail: { tag: "v1", is: null } });
-    await index.apply(LIBRARY, transaction([setTag("v1", digest(1))], [at(null)]));
-    const second = await t.throwsAsync(
-      index.apply(LIBRARY, transaction([setTag("v1", digest(2))], [at(null)])),
-    );
-    t.like(second, { detail: { tag: "v1", is: digest(1) } });
-    await index.apply(LIBRARY, transaction([setTag("v1", digest(2))], [at(1)]));
-    t.is((await index.tag(LIBRARY, tag("v1")))?.digest, digest(2));
-  });
-}
-
 function testConcurrency(index: Define): void {
   index("of many who create the same tag at once, one succeeds", async (t, index) => {
     const requires = [{ type: "tagAt", tag: tag("v1"), digest: null } as const];
@@ -385,6 +329,13 @@ function testLifecycle(index: Define): void {
   index("a closed index takes nothing more", async (t, index) => {
     await index.close();
     await t.throwsAsync(index.apply(LIBRARY, transaction([link(digest(1))])), { code: "UNAVAILABLE" });
-    await t.throwsAsync(index.blob(LIBRARY, digest(1)), { code: "UNAVAILABLE" });
+    const reads = [
+      index.blob(LIBRARY, digest(1)),
+      index.tags(LIBRARY, ALL),
+      index.referrers(LIBRARY, digest(1), ALL),
+      index.exists(LIBRARY),
+      index.repositories(ALL),
+    ];
+    for (const read of reads) await t.throwsAsync<Error>(read, { code: "UNAVAILABLE" });
   });
 }
