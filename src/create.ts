@@ -11,12 +11,15 @@ import { parseRepositoryName } from "./core/name.ts";
 import { type DataDirectory, openDataDirectory } from "./data-directory.ts";
 import { createMiddleware } from "./http/app.ts";
 import { Links } from "./http/links.ts";
+import type { RequestLine } from "./http/observe.ts";
 import type { Call } from "./http/request-context.ts";
 import { configureServer } from "./http/server.ts";
 import { openJournalIndex } from "./index/journal.ts";
 import { createMemoryIndex } from "./index/memory.ts";
 import type { Index } from "./index/port.ts";
 import { createRegistry, type Registry } from "./registry/registry.ts";
+
+export type { RequestLine };
 
 /** What a host application may bring along. All of it optional. */
 export interface Host {
@@ -29,6 +32,8 @@ export interface Host {
   readonly identify?: (ctx: Koa.Context) => string | undefined;
   /** Default: silent. */
   readonly log?: Logger;
+  /** Writes the line of each request, for those who keep them elsewhere. Default: `log.info(line, "request")`. */
+  readonly logRequest?: (line: RequestLine) => void;
   /** Whether requests for paths that are not layerd's go on to the next middleware. Default: true. */
   readonly passUnknown?: boolean;
 }
@@ -114,6 +119,7 @@ function makeMiddleware(
       identify: host.identify ?? nameOfUser,
       repository: parseRepositoryName(settings.repository),
       log: parts.log,
+      logRequest: host.logRequest ?? ((line) => parts.log.info(line, "request")),
       trustProxy,
     },
     guard: { allowedHosts, allowedOrigins, trustProxy },

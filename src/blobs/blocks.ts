@@ -110,7 +110,7 @@ export class BlocksBlob implements BlobHandle {
     return Readable.from(this.#pieces(span), { objectMode: false });
   }
 
-  async close(): Promise<void> {}
+  close(): void {}
 
   *#pieces({ start, end }: ByteSpan): Generator<Buffer> {
     let at = 0;

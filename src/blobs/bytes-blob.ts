@@ -29,5 +29,5 @@ export class BytesBlob implements BlobHandle {
     return Readable.from(part.length === 0 ? [] : [part], { objectMode: false });
   }
 
-  async close(): Promise<void> {}
+  close(): void {}
 }

@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, type Stats } from "node:fs";
 import { stat } from "node:fs/promises";
+import type { Awaitable } from "../core/awaitable.ts";
 import { algorithmOf, type Digest, digestOf } from "../core/digest.ts";
 import { LayerdError } from "../core/errors.ts";
 import type { BlobTree } from "./blob-tree.ts";
@@ -37,12 +38,11 @@ export class FileReader implements BlobReader {
     return Promise.resolve(known.rotten ? undefined : known.stat);
   }
 
-  open(digest: Digest): Promise<BlobHandle | undefined> {
+  open(digest: Digest): Awaitable<BlobHandle | undefined> {
     const known = this.#known.get(digest);
     if (known === undefined || this.#closed || !known.directory.settled) return this.#open(digest);
-    if (known.rotten) return Promise.resolve(undefined);
-    const handle = known.blob ?? this.#openKnown(known);
-    return handle === undefined ? this.#open(digest) : Promise.resolve(handle);
+    if (known.rotten) return undefined;
+    return known.blob ?? this.#openKnown(known) ?? this.#open(digest);
   }
 
   /** Nothing is found any more. Open handles stay readable. */

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from "node:stream";
+import type { Awaitable } from "../core/awaitable.ts";
 import type { Digest, DigestAlgorithm } from "../core/digest.ts";
 
 /*
@@ -21,8 +22,8 @@ export interface ByteSpan {
 export interface BlobReader {
   /** `undefined` when the blob is not there. What it tells is durable: it survives a power cut. */
   stat(digest: Digest): Promise<BlobStat | undefined>;
-  /** Opens a blob for reading; `undefined` when it is not there. The caller closes the handle. */
-  open(digest: Digest): Promise<BlobHandle | undefined>;
+  /** Opens a blob for reading, at once when it can; `undefined` when it is not there. The caller closes the handle. */
+  open(digest: Digest): Awaitable<BlobHandle | undefined>;
 }
 
 /** One open blob. It stays readable when the blob is deleted or replaced meanwhile. */
@@ -38,7 +39,7 @@ export interface BlobHandle extends BlobStat {
   /** The bytes of `span` (default: all) as a stream. Destroying it releases its share of the handle. */
   stream(span?: ByteSpan): Readable;
   /** Idempotent. Transfers still running when it is called are the caller's mistake. */
-  close(): Promise<void>;
+  close(): Awaitable<void>;
 }
 
 /** Names an upload inside the store: 1 to 64 characters of `a-z 0-9 -`. Made by the store or the domain. */

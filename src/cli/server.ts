@@ -15,7 +15,11 @@ export async function serve(config: ServerConfig): Promise<void> {
   const log = openLog(config);
   onFatal(log.logger);
   const stopped = stopSignal();
-  const layerd = await createLayerd(storeConfigOf(config), { log: log.logger, passUnknown: false });
+  const layerd = await createLayerd(storeConfigOf(config), {
+    log: log.logger,
+    logRequest: log.logRequest,
+    passUnknown: false,
+  });
   const server = makeServer(layerd, log);
   const drain = new Drain(server);
   try {

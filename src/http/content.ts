@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type Koa from "koa";
 import type { BlobHandle } from "../blobs/port.ts";
+import type { Awaitable } from "../core/awaitable.ts";
 import { checkReadPreconditions, ifRangeHolds } from "../core/conditional.ts";
 import { LayerdError } from "../core/errors.ts";
 import { type ByteRange, selectRanges } from "../core/range.ts";
 import { contentRange, layOutRanges } from "./multipart-ranges.ts";
+import type { Call } from "./request-context.ts";
 
 export { checkWritePreconditions } from "../core/conditional.ts";
 
@@ -24,20 +26,42 @@ export interface Content {
 /**
  * Answers a GET or HEAD with the content, honouring preconditions (RFC 9110 §13) and ranges (§14).
  *
- * Resolves with the bytes of the body that were handed over: when all were, or when the client went away (then
+ * Returns the bytes of the body that were handed over: when all were, or when the client went away (then
  * `res.writableFinished` stays false, and the number is what had gone out by then). Does not close the handle.
  * When the content cannot be read to its end, the connection is broken and the error thrown.
  * @throws PRECONDITION_FAILED, RANGE_INVALID; nothing has been sent then.
  */
-export async function serveContent(ctx: Koa.Context, content: Content): Promise<number> {
+export function serveContent(ctx: Koa.Context, content: Content): Awaitable<number> {
   const { req } = ctx;
   if (checkReadPreconditions(req.headers, content.etag) === "not modified") return notModified(ctx, content);
   const ranges = requestedRanges(req, content);
-  if (ranges === undefined) return await whole(ctx, content);
+  if (ranges === undefined) return whole(ctx, content);
   const [range] = ranges;
   return ranges.length === 1 && range !== undefined
-    ? await singleRange(ctx, content, range)
-    : await multipleRanges(ctx, content, ranges);
+    ? singleRange(ctx, content, range)
+    : multipleRanges(ctx, content, ranges);
+}
+
+/** The same, closing the handle when it is done with it, and recording what was sent. */
+export function serveAndClose(ctx: Call, content: Content): Awaitable<void> {
+  const { handle } = content;
+  let sent: Awaitable<number>;
+  try {
+    sent = serveContent(ctx, content);
+  } catch (error) {
+    sent = Promise.reject(error);
+  }
+  if (sent instanceof Promise) return closeAfter(ctx, handle, sent);
+  ctx.layerd.sent = sent;
+  return handle.close();
+}
+
+async function closeAfter(ctx: Call, handle: BlobHandle, sent: Promise<number>): Promise<void> {
+  try {
+    ctx.layerd.sent = await sent;
+  } finally {
+    await handle.close();
+  }
 }
 
 /** The ranges to serve; `undefined` when the request is for everything. */
@@ -63,7 +87,7 @@ function requestedRanges(req: IncomingMessage, content: Content): readonly ByteR
   }
 }
 
-function whole(ctx: Koa.Context, content: Content): number | Promise<number> {
+function whole(ctx: Koa.Context, content: Content): Awaitable<number> {
   const { bytes, size } = content.handle;
   begin(ctx, 200, content, content.mediaType, size);
   if (ctx.req.method === "HEAD") {
@@ -86,7 +110,7 @@ function endWith(res: ServerResponse, bytes: Buffer): void {
   else res.end(bytes);
 }
 
-async function singleRange(ctx: Koa.Context, content: Content, range: ByteRange): Promise<number> {
+function singleRange(ctx: Koa.Context, content: Content, range: ByteRange): Awaitable<number> {
   const { bytes, size } = content.handle;
   const length = range.end - range.start;
   begin(ctx, 206, content, content.mediaType, length, ["Content-Range", contentRange(range, size)]);
@@ -94,7 +118,7 @@ async function singleRange(ctx: Koa.Context, content: Content, range: ByteRange)
     endWith(ctx.res, bytes.subarray(range.start, range.end));
     return length;
   }
-  return await transfer(ctx, length, () => content.handle.send(ctx.res, range));
+  return transfer(ctx, length, () => content.handle.send(ctx.res, range));
 }
 
 /** RFC 9110 §15.3.7.2: Content-Range stands in the parts and nowhere else. */

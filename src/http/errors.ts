@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Awaitable } from "../core/awaitable.ts";
 import { isLayerdError, LayerdError } from "../core/errors.ts";
 import { isAwaitingContinue } from "./body.ts";
 import { JSON_FIELDS, toJson } from "./reply.ts";
@@ -12,11 +13,12 @@ export function errorBody(error: LayerdError): string {
 }
 
 /** Answers whatever a handler threw: the only place that turns an error into a response. */
-export async function answerErrors(ctx: Call, handle: (ctx: Call) => unknown): Promise<void> {
+export function answerErrors(ctx: Call, handle: (ctx: Call) => unknown): Awaitable<unknown> {
   try {
-    await handle(ctx);
+    const handled = handle(ctx);
+    return handled instanceof Promise ? handled.catch((thrown: unknown) => answer(ctx, thrown)) : handled;
   } catch (thrown) {
-    await answer(ctx, thrown);
+    return answer(ctx, thrown);
   }
 }
 

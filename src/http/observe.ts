@@ -8,6 +8,8 @@ export interface ObserveOptions {
   readonly authorize: Authorize;
   readonly repository: RepositoryName;
   readonly log: Logger;
+  /** Writes a request's line. */
+  readonly logRequest: (line: RequestLine) => void;
   /** Whether `X-Request-Id` of the request is taken over. */
   readonly trustProxy: boolean;
   /** The caller's name; `undefined` when nobody said. */
@@ -22,7 +24,7 @@ export function makeObserver(options: ObserveOptions): (ctx: Call) => void {
   const ids = requestIds();
   const { authorize, repository, log, trustProxy } = options;
   const debug = log.isLevelEnabled("debug");
-  const write = makeLineWriter(log);
+  const write = inBatches(options.logRequest);
   return (ctx) => {
     ctx.layerd = new RequestContext({
       id: (trustProxy ? givenId(ctx) : undefined) ?? ids(),
@@ -38,12 +40,12 @@ export function makeObserver(options: ObserveOptions): (ctx: Call) => void {
 }
 
 /** Writes the lines of one turn of the event loop together: that takes half the time of one after each request. */
-function makeLineWriter(log: Logger): (line: Line) => void {
-  let lines: Line[] = [];
+function inBatches(write: (line: RequestLine) => void): (line: RequestLine) => void {
+  let lines: RequestLine[] = [];
   const writeAll = () => {
     const due = lines;
     lines = [];
-    for (const line of due) log.info(line, "request");
+    for (const line of due) write(line);
   };
   return (line) => {
     if (lines.push(line) === 1) setImmediate(writeAll);
@@ -65,21 +67,27 @@ function requestIds(): () => string {
   };
 }
 
-interface Line {
+/** What the log says of a request. */
+export interface RequestLine {
   readonly id: string;
   readonly method: string;
   readonly path: string;
   readonly status: number;
+  /** Of the body. */
   readonly bytes: number;
+  /** Until the connection was done with it. */
   readonly ms: number;
+  /** The caller's name, when it has one. */
   who?: string;
+  /** The client went away, or was cut off, before the end of the answer. */
   aborted?: true;
+  /** At debug level. */
   headers?: object;
 }
 
-function line(ctx: Call, started: number, debug: boolean): Line {
+function line(ctx: Call, started: number, debug: boolean): RequestLine {
   const { layerd, req, res } = ctx;
-  const line: Line = {
+  const line: RequestLine = {
     id: layerd.id,
     method: req.method ?? "",
     path: ctx.originalUrl,

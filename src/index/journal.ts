@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { Awaitable } from "../core/awaitable.ts";
 import type { Digest } from "../core/digest.ts";
 import type { RepositoryName, Tag } from "../core/name.ts";
 import { Catalog } from "./catalog.ts";
@@ -76,16 +77,16 @@ export class JournalIndex implements Index {
     return await this.#catalog.page(page);
   }
 
-  blob(name: RepositoryName, digest: Digest): Promise<BlobEntry | undefined> {
-    return this.#read(name, (state) => state.blobs.get(digest), digest);
+  blob(name: RepositoryName, digest: Digest): Awaitable<BlobEntry | undefined> {
+    return this.#look(name, (state) => state.blobs.get(digest), digest);
   }
 
   blobs(name: RepositoryName, page: PageRequest): Promise<Page<BlobEntry>> {
     return this.#read(name, (state) => state.blobs.page(page));
   }
 
-  manifest(name: RepositoryName, digest: Digest): Promise<ManifestEntry | undefined> {
-    return this.#read(name, (state) => state.manifests.get(digest), digest);
+  manifest(name: RepositoryName, digest: Digest): Awaitable<ManifestEntry | undefined> {
+    return this.#look(name, (state) => state.manifests.get(digest), digest);
   }
 
   manifests(
@@ -99,8 +100,8 @@ export class JournalIndex implements Index {
     return this.#read(name, (state) => state.referrers(subject, page));
   }
 
-  tag(name: RepositoryName, tag: Tag): Promise<TagEntry | undefined> {
-    return this.#read(name, (state) => state.tags.get(tag), tag);
+  tag(name: RepositoryName, tag: Tag): Awaitable<TagEntry | undefined> {
+    return this.#look(name, (state) => state.tags.get(tag), tag);
   }
 
   tags(name: RepositoryName, page: PageAfter<string>): Promise<Page<TagEntry, Tag>> {
@@ -111,10 +112,13 @@ export class JournalIndex implements Index {
     return this.#repositories.close();
   }
 
-  /** Answers from memory at once when it can; the repository then needs no pin. */
-  #read<T>(name: RepositoryName, look: (state: RepositoryState) => T, key?: string): Promise<T> {
+  /** An entry, from memory at once when it can be; the repository then needs no pin. */
+  #look<T>(name: RepositoryName, look: (state: RepositoryState) => T, key: string): Awaitable<T> {
     const state = this.#repositories.peek(name)?.durable(key);
-    if (state !== undefined) return Promise.resolve(look(state));
+    return state === undefined ? this.#read(name, look, key) : look(state);
+  }
+
+  #read<T>(name: RepositoryName, look: (state: RepositoryState) => T, key?: string): Promise<T> {
     return this.#repositories.use(name, (repository) => repository.read(look, key));
   }
 }

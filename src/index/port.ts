@@ -1,3 +1,4 @@
+import type { Awaitable } from "../core/awaitable.ts";
 import type { Digest } from "../core/digest.ts";
 import type { RepositoryName, Tag } from "../core/name.ts";
 
@@ -142,9 +143,10 @@ export interface Index {
   exists(repository: RepositoryName): Promise<boolean>;
   /** All that exist, in the ASCIIbetical order of their whole names. */
   repositories(page: PageAfter<string>): Promise<Page<RepositoryName, RepositoryName>>;
-  blob(repository: RepositoryName, digest: Digest): Promise<BlobEntry | undefined>;
+  /** `blob`, `manifest` and `tag` answer at once when they can. */
+  blob(repository: RepositoryName, digest: Digest): Awaitable<BlobEntry | undefined>;
   blobs(repository: RepositoryName, page: PageRequest): Promise<Page<BlobEntry>>;
-  manifest(repository: RepositoryName, digest: Digest): Promise<ManifestEntry | undefined>;
+  manifest(repository: RepositoryName, digest: Digest): Awaitable<ManifestEntry | undefined>;
   /** With the tags that point at each. */
   manifests(
     repository: RepositoryName,
@@ -156,7 +158,7 @@ export interface Index {
     subject: Digest,
     page: ReferrersRequest,
   ): Promise<Page<ManifestEntry>>;
-  tag(repository: RepositoryName, tag: Tag): Promise<TagEntry | undefined>;
+  tag(repository: RepositoryName, tag: Tag): Awaitable<TagEntry | undefined>;
   /** In the ASCIIbetical order of their names. */
   tags(repository: RepositoryName, page: PageAfter<string>): Promise<Page<TagEntry, Tag>>;
   /** Waits for what is queued, then releases everything held. Idempotent; `apply` afterwards rejects. */

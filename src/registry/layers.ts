@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import type { BlobHandle, BlobStat, BlobStore } from "../blobs/port.ts";
+import { type Awaitable, andThen } from "../core/awaitable.ts";
 import { algorithmOf, type Digest, type DigestAlgorithm } from "../core/digest.ts";
 import { isLayerdError, LayerdError } from "../core/errors.ts";
 import { sniffLayer } from "../core/media-type.ts";
@@ -31,6 +32,12 @@ export interface Incoming {
 
 /** A layer, wherever it stands among others. */
 export type StoredLayer = Omit<BlobEntry, "position">;
+
+export interface OpenLayer {
+  readonly entry: BlobEntry;
+  /** The caller closes it. */
+  readonly handle: BlobHandle;
+}
 
 /** Bytes that have arrived and wait for their names to be published together. */
 export interface StagedLayer {
@@ -92,12 +99,18 @@ export class Layers {
    * recorded are not served (they are healed by sending the layer again).
    * @throws BLOB_UNKNOWN
    */
-  async open(repository: RepositoryName, digest: Digest): Promise<{ entry: BlobEntry; handle: BlobHandle }> {
-    const entry = await this.#index.blob(repository, digest);
-    const handle = entry && (await this.#blobs.open(digest));
-    if (entry !== undefined && handle?.size === entry.size) return { entry, handle };
-    await handle?.close();
-    throw unknownLayer(digest);
+  open(repository: RepositoryName, digest: Digest): Awaitable<OpenLayer> {
+    return andThen(this.#index.blob(repository, digest), (entry) => {
+      if (entry === undefined) throw unknownLayer(digest);
+      return andThen(this.#blobs.open(digest), (handle) => this.#opened(entry, handle));
+    });
+  }
+
+  #opened(entry: BlobEntry, handle: BlobHandle | undefined): Awaitable<OpenLayer> {
+    if (handle?.size === entry.size) return { entry, handle };
+    return andThen(handle?.close(), () => {
+      throw unknownLayer(entry.digest);
+    });
   }
 
   /** Whether the repository serves this layer, without looking at its bytes. */

@@ -5,6 +5,7 @@ import { BlobTree } from "../../src/blobs/blob-tree.ts";
 import { TransferMemory } from "../../src/blobs/buffers.ts";
 import { FileReader } from "../../src/blobs/file-reader.ts";
 import { SyncedDirectory } from "../../src/blobs/sync.ts";
+import type { Awaitable } from "../../src/core/awaitable.ts";
 import { digestOf } from "../../src/core/digest.ts";
 import { temporaryDirectory } from "../index/samples.ts";
 import { injectFault } from "./faulty-fs.ts";
@@ -94,7 +95,7 @@ function manualSync() {
   return { waiting, sync };
 }
 
-async function isPending(promise: Promise<unknown>): Promise<boolean> {
+async function isPending(promise: Awaitable<unknown>): Promise<boolean> {
   const later = new Promise((resolve) => setTimeout(resolve, 20, "later"));
   return (await Promise.race([promise, later])) === "later";
 }

@@ -13,6 +13,7 @@ import type {
   ByteSpan,
   UploadId,
 } from "../../src/blobs/port.ts";
+import type { Awaitable } from "../../src/core/awaitable.ts";
 import { type ErrorCode, isLayerdError, LayerdError } from "../../src/core/errors.ts";
 import { openFiles, temporaryDirectory } from "../index/samples.ts";
 
@@ -107,10 +108,10 @@ export async function connection(t: ExecutionContext): Promise<{ near: Socket; f
 
 export async function throwsCode(
   t: ExecutionContext,
-  work: Promise<unknown>,
+  work: Awaitable<unknown>,
   code: ErrorCode,
 ): Promise<LayerdError> {
-  const error = await t.throwsAsync(work, { instanceOf: LayerdError });
+  const error = await t.throwsAsync(Promise.resolve(work), { instanceOf: LayerdError });
   t.true(isLayerdError(error, code), `${code} expected, not ${error.code}: ${error.message}`);
   return error;
 }

@@ -85,7 +85,7 @@ test("a reader who waited for a write that failed sees what was there before", a
   const removal = index.apply(LIBRARY, transaction([{ type: "blobUnlinked", digest: digest(0) }]));
   await new Promise((resolve) => setImmediate(resolve));
   const readers = [
-    index.blob(LIBRARY, digest(0)).then((entry) => entry?.digest),
+    Promise.resolve(index.blob(LIBRARY, digest(0))).then((entry) => entry?.digest),
     index.blobs(LIBRARY, { limit: 1 }).then(({ items }) => items[0]?.digest),
   ];
   await t.throwsAsync(removal, { code: "UNAVAILABLE" });
@@ -186,7 +186,7 @@ test("a repository that cannot be read is unavailable, not empty", async (t) => 
   disk.fault = ({ kind }) => {
     if (kind === "read") throw new Error("EIO");
   };
-  await t.throwsAsync(again.blob(LIBRARY, digest(0)), { code: "UNAVAILABLE" });
+  await t.throwsAsync(Promise.resolve(again.blob(LIBRARY, digest(0))), { code: "UNAVAILABLE" });
   await t.throwsAsync(again.apply(LIBRARY, transaction([link(digest(1))])), { code: "UNAVAILABLE" });
   disk.fault = () => {};
   t.not(await again.blob(LIBRARY, digest(0)), undefined);

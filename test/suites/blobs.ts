@@ -118,7 +118,8 @@ function testReading(blobs: Define): void {
   blobs("closing a handle twice is as closing it once", async (t, blobs) => {
     const handle = await opened(blobs, bytesOf(6, 3 * MiB));
     await handle.close();
-    await t.notThrowsAsync(handle.close());
+    await handle.close();
+    t.pass();
   });
 
   blobs("a stream that was begun holds what it needs until it is destroyed", async (t, blobs) => {

@@ -336,6 +336,6 @@ function testLifecycle(index: Define): void {
       index.exists(LIBRARY),
       index.repositories(ALL),
     ];
-    for (const read of reads) await t.throwsAsync<Error>(read, { code: "UNAVAILABLE" });
+    for (const read of reads) await t.throwsAsync<Error>(Promise.resolve(read), { code: "UNAVAILABLE" });
   });
 }

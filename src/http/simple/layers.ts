@@ -1,7 +1,8 @@
+import { type Awaitable, andThen } from "../../core/awaitable.ts";
 import type { Digest } from "../../core/digest.ts";
-import { LayerdError } from "../../core/errors.ts";
+import { isLayerdError, type LayerdError, withHeaders } from "../../core/errors.ts";
 import type { BlobEntry } from "../../index/port.ts";
-import { serveContent } from "../content.ts";
+import { serveAndClose } from "../content.ts";
 import { reply, replyJson } from "../reply.ts";
 import type { Call } from "../request-context.ts";
 import type { Service } from "../service.ts";
@@ -10,35 +11,29 @@ import { disposition, layerView } from "./layer-view.ts";
 import { nextPage, pageRequest } from "./pages.ts";
 
 /** `GET`, `HEAD /layer/{id}`: the bytes, by the one implementation of ranges and preconditions. */
-export async function getLayer(service: Service, ctx: Call, id: string): Promise<void> {
+export function getLayer(service: Service, ctx: Call, id: string): Awaitable<void> {
   const digest = layerId(id);
-  const allowed = ctx.layerd.allow("pull", { digest });
-  if (allowed !== undefined) await allowed;
-  const { entry, handle } = await openLayer(service, ctx, digest);
-  try {
+  return andThen(ctx.layerd.allow("pull", { digest }), () =>
+    ctx.method === "HEAD" ? headLayer(service, ctx, digest) : sendLayer(service, ctx, digest),
+  );
+}
+
+function sendLayer(service: Service, ctx: Call, digest: Digest): Awaitable<void> {
+  return andThen(service.registry.layers.open(ctx.layerd.repository, digest), ({ entry, handle }) => {
     const fields = contentFields(service, ctx, entry);
-    ctx.layerd.sent = await serveContent(ctx, {
-      handle,
-      etag: `"${digest}"`,
-      mediaType: entry.mediaType,
-      fields,
-    });
-  } finally {
-    await handle.close();
-  }
+    return serveAndClose(ctx, { handle, etag: `"${digest}"`, mediaType: entry.mediaType, fields });
+  });
 }
 
 /** A HEAD for a layer that is still arriving tells its owner where to go on. */
-async function openLayer(service: Service, ctx: Call, digest: Digest) {
-  const { layers, uploads } = service.registry;
+async function headLayer(service: Service, ctx: Call, digest: Digest): Promise<void> {
   try {
-    return await layers.open(ctx.layerd.repository, digest);
+    await sendLayer(service, ctx, digest);
   } catch (error) {
-    const offset = ctx.method === "HEAD" ? await uploads.progress(ctx.layerd, digest) : 0;
+    const here = !isLayerdError(error, "BLOB_UNKNOWN");
+    const offset = here ? 0 : await service.registry.uploads.progress(ctx.layerd, digest);
     if (offset === 0) throw error;
-    throw new LayerdError("BLOB_UNKNOWN", undefined, {
-      headers: { "Upload-Offset": String(offset), "Upload-Complete": "?0" },
-    });
+    throw withHeaders(error as LayerdError, { "Upload-Offset": String(offset), "Upload-Complete": "?0" });
   }
 }
 

@@ -5,7 +5,7 @@ import { validate } from "../../core/validate.ts";
 import type { ManifestEntry } from "../../index/port.ts";
 import { parseReference, type Reference } from "../../registry/manifests.ts";
 import { acceptBody, keepConnection } from "../body.ts";
-import { serveContent } from "../content.ts";
+import { serveAndClose } from "../content.ts";
 import { reply, replyJson } from "../reply.ts";
 import type { Call } from "../request-context.ts";
 import type { Service } from "../service.ts";
@@ -53,17 +53,8 @@ export async function getManifest(service: Service, ctx: Call, id: string): Prom
   const reference = parseReference(id);
   await ctx.layerd.allow("pull", reference);
   const { entry, handle } = await service.registry.manifests.open(ctx.layerd.repository, reference);
-  try {
-    const fields = contentFields(service, ctx, reference, entry);
-    ctx.layerd.sent = await serveContent(ctx, {
-      handle,
-      etag: `"${entry.digest}"`,
-      mediaType: entry.mediaType,
-      fields,
-    });
-  } finally {
-    await handle.close();
-  }
+  const fields = contentFields(service, ctx, reference, entry);
+  await serveAndClose(ctx, { handle, etag: `"${entry.digest}"`, mediaType: entry.mediaType, fields });
 }
 
 /** A tag may move: whoever keeps a copy must ask again (`no-cache`); what is named by digest never changes. */
