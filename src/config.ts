@@ -8,14 +8,15 @@ import {
 } from "./config/sources.ts";
 
 export { configAsJson, describeConfig, flagUsage, settingsTable } from "./config/describe.ts";
+export { didYouMean } from "./config/nearest.ts";
 export {
   ConfigError,
-  didYouMean,
   type Origin,
   type Resolved,
   resolveStoreConfig,
   storeConfigOf,
 } from "./config/resolve.ts";
+export type { RuleOptions } from "./config/rules.ts";
 export {
   ALL_SETTINGS,
   type NamedSetting,

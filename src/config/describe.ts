@@ -1,14 +1,20 @@
 import type { Resolved } from "./resolve.ts";
 import { ALL_SETTINGS, type NamedSetting } from "./settings.ts";
 
-/** Every setting with the value in force, in the words in which one would write it, and where it came from. */
+/**
+ * Every setting with the value in force, in the words in which one would write it, and where it came from. A value
+ * of several lines goes on below.
+ */
 export function describeConfig({ config, origins }: Resolved): string {
-  const rows = ALL_SETTINGS.map((setting) => {
-    const { kind, name } = origins[setting.key];
-    return [setting.key, setting.show(config[setting.key]), kind === "default" ? kind : name];
+  const shown = ALL_SETTINGS.map(({ key, show }) => {
+    const [value = "", ...below] = show(config[key]).split("\n");
+    const { kind, name } = origins[key];
+    return { cells: [key, value, kind === "default" ? kind : name], below };
   });
-  return align(rows)
-    .map((cells) => `${cells.join("  ").trimEnd()}\n`)
+  const rows = align(shown.map(({ cells }) => cells)).map((cells) => cells.join("  ").trimEnd());
+  return rows
+    .flatMap((row, index) => [row, ...(shown[index]?.below ?? []).map((line) => `  ${line}`)])
+    .map((line) => `${line}\n`)
     .join("");
 }
 

@@ -1,15 +1,31 @@
+import { inspect } from "node:util";
 import { z } from "zod";
 import { parseRepositoryName } from "../core/name.ts";
 
 /** How the values of a setting look: what is valid in code, and how one is written in text and in JSON. */
 export interface Kind<T> {
   readonly type: z.ZodType<T>;
-  /** What is expected, as the end of "… is not …". */
-  readonly expected: string;
+  /** What is expected, as the end of "… is not …". Absent where `type` itself says what is wrong, by its path. */
+  readonly expected?: string;
   /** Reads what stands in a flag, an environment variable or a file; what it cannot read it returns as is. */
   read(written: unknown): unknown;
   /** The value as somebody would write it. */
   show(value: T): string;
+}
+
+/** A value of a kind; or where it is wrong, and a sentence about it. */
+export type Checked<T> =
+  | { readonly value: T }
+  | { readonly path: readonly PropertyKey[]; readonly message: string };
+
+/** Reads what was written, unless it was read already, and checks it. */
+export function check<T>(kind: Kind<T>, written: unknown, read = kind.read(written)): Checked<T> {
+  const result = kind.type.safeParse(read);
+  if (result.success) return { value: Object.freeze(result.data) };
+  const { path = [], message = "" } = result.error.issues[0] ?? {};
+  if (kind.expected === undefined) return { path, message };
+  const culprit = Array.isArray(read) && typeof path[0] === "number" ? read[path[0]] : written;
+  return { path: [], message: `${inspect(culprit)} is not ${kind.expected}` };
 }
 
 /** A whole number of bytes. Text may carry a unit: powers of 1024 (KiB, MiB, …) or of 1000 (kB, MB, …). */
@@ -75,10 +91,10 @@ function isRepositoryName(name: string): boolean {
 }
 
 /** In text, the items stand between commas; a flag can also be given several times. */
-export function list(item: Kind<string>): Kind<readonly string[]> {
+export function list({ type, ...item }: Kind<string>): Kind<readonly string[]> {
   return {
-    type: z.array(item.type).readonly(),
-    expected: item.expected,
+    ...item,
+    type: z.array(type).readonly(),
     read: (written) => (typeof written === "string" ? splitList(written) : written),
     show: (value) => value.join(","),
   };

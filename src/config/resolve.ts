@@ -1,5 +1,6 @@
-import { inspect } from "node:util";
-import leven from "leven";
+import { jsonPath } from "../core/validate.ts";
+import { check } from "./kinds.ts";
+import { didYouMean } from "./nearest.ts";
 import {
   ALL_SETTINGS,
   type NamedSetting,
@@ -50,7 +51,7 @@ function resolveOne(setting: NamedSetting, sources: readonly Source[]): { value:
     const found = values.get(setting.key);
     if (found === undefined) continue;
     const subject = kind === "file" ? `${found.name}: ${setting.key}` : found.name;
-    const value = check(setting, setting.read(found.written), { subject, written: found.written });
+    const value = checked(setting, { subject, written: found.written, read: setting.read(found.written) });
     return { value, origin: { kind, name: found.name } };
   }
   return { value: Object.freeze(setting.default), origin: { kind: "default", name: "" } };
@@ -73,8 +74,8 @@ export function resolveStoreConfig(given: StoreOptions): StoreConfig {
   const settings = ALL_SETTINGS.filter(({ key }) => known.includes(key));
   const entries = settings.map((setting) => {
     const written = given[setting.key as keyof StoreConfig] ?? setting.default;
-    const value = typeof written === "string" ? setting.read(written) : written;
-    return [setting.key, check(setting, value, { subject: setting.key, written })];
+    const read = typeof written === "string" ? setting.read(written) : written;
+    return [setting.key, checked(setting, { subject: setting.key, written, read })];
   });
   return Object.freeze(Object.fromEntries(entries)) as StoreConfig;
 }
@@ -85,19 +86,11 @@ export function storeConfigOf(config: ServerConfig): StoreConfig {
   return Object.freeze(Object.fromEntries(keys.map((key) => [key, config[key]]))) as StoreConfig;
 }
 
-function check(setting: NamedSetting, value: unknown, about: { subject: string; written: unknown }): unknown {
-  const result = setting.type.safeParse(value);
-  if (result.success) return Object.freeze(result.data);
-  const at = result.error.issues[0]?.path[0];
-  const culprit = Array.isArray(value) && typeof at === "number" ? value[at] : about.written;
-  throw new ConfigError(`${about.subject}: ${inspect(culprit)} is not ${setting.expected}`);
-}
-
-/** @param known not empty. */
-export function didYouMean(name: string, known: readonly string[]): string {
-  const distance = (candidate: string) => leven(name.toLowerCase(), candidate.toLowerCase());
-  const nearest = known.reduce((best, candidate) =>
-    distance(candidate) < distance(best) ? candidate : best,
-  );
-  return `did you mean ${nearest}?`;
+function checked(
+  setting: NamedSetting,
+  about: { subject: string; written: unknown; read: unknown },
+): unknown {
+  const result = check(setting, about.written, about.read);
+  if ("value" in result) return result.value;
+  throw new ConfigError(`${about.subject}${jsonPath(result.path).slice(1)}: ${result.message}`);
 }

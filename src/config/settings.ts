@@ -1,4 +1,6 @@
+import type { RepositoryRule } from "../core/rules.ts";
 import { boolean, duration, type Kind, list, oneOf, port, repositoryName, size, text } from "./kinds.ts";
+import { type RuleOptions, repositoryRules } from "./rules.ts";
 
 /** One setting. Its flag and its variable follow from its key: `maxLayerSize`, `--max-layer-size`, `LAYERD_MAX_LAYER_SIZE`. */
 export interface Setting<T> extends Kind<T> {
@@ -40,6 +42,18 @@ const LISTENING = {
     group: "Listening",
     placeholder: "address",
   }),
+  tlsCert: setting(PATH, {
+    default: "",
+    help: "PEM file of the certificate and its chain: HTTPS and HTTP/2 instead of plain HTTP (docs/tls.md).",
+    group: "Listening",
+    placeholder: "file",
+  }),
+  tlsKey: setting(PATH, {
+    default: "",
+    help: "PEM file of the certificate's private key. SIGHUP reads both files again.",
+    group: "Listening",
+    placeholder: "file",
+  }),
 };
 
 /** What a store needs, whoever serves it. */
@@ -80,9 +94,29 @@ export const STORE_SETTINGS = {
     group: "Storage",
     placeholder: "name",
   }),
+  sparse: setting(boolean, {
+    default: false,
+    help: "Accept manifests that name layers or manifests which are not here.",
+    group: "Repositories",
+    placeholder: "",
+  }),
+  rules: setting(repositoryRules, {
+    default: [],
+    help: "Rule for some repositories, in JSON (docs/rules.md): immutable tags, sizes and more; can be repeated.",
+    group: "Repositories",
+    placeholder: "json",
+    flag: "rule",
+  }),
   maxLayerSize: setting(size, {
     default: 256 * 1024 ** 3,
     help: "Largest layer that is accepted.",
+    group: "Limits",
+    placeholder: "size",
+  }),
+  maxManifestSize: setting(size, {
+    // What distribution-spec §Pushing Manifests says clients may expect, in the larger megabytes.
+    default: 4 * 1024 ** 2,
+    help: "Largest manifest that is accepted.",
     group: "Limits",
     placeholder: "size",
   }),
@@ -155,9 +189,12 @@ type ValuesOf<Table> = { readonly [K in keyof Table]: Table[K] extends Setting<i
 /** What a store needs. Sizes in bytes, durations in milliseconds. */
 export type StoreConfig = ValuesOf<typeof STORE_SETTINGS>;
 /** A store's settings as code may give them: sizes and durations also as they are written in a file. */
-export type StoreOptions = {
-  readonly [K in keyof StoreConfig]?: StoreConfig[K] | (StoreConfig[K] extends number ? string : never);
-};
+export type StoreOptions = { readonly [K in keyof StoreConfig]?: StoreConfig[K] | Written<StoreConfig[K]> };
+type Written<T> = T extends number
+  ? string
+  : T extends readonly RepositoryRule[]
+    ? readonly RuleOptions[]
+    : never;
 /** Everything that `layerd serve` needs. Sizes in bytes, durations in milliseconds. */
 export type ServerConfig = ValuesOf<typeof SETTINGS>;
 export type SettingKey = keyof typeof SETTINGS;

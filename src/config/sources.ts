@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
-import { ConfigError, didYouMean, type Source } from "./resolve.ts";
+import { didYouMean } from "./nearest.ts";
+import { ConfigError, type Source } from "./resolve.ts";
 import { ALL_SETTINGS, type NamedSetting } from "./settings.ts";
 
 /** Names the config file; the one variable that is no setting itself. */

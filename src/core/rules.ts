@@ -1,0 +1,105 @@
+import { digestOf } from "./digest.ts";
+import { anyOf, type Matcher, pathGlob, textGlob } from "./glob.ts";
+import type { Descriptor } from "./image.ts";
+import type { ParsedManifest } from "./manifest.ts";
+import { essenceOf, MEDIA_TYPE } from "./media-type.ts";
+import type { RepositoryName, Tag } from "./name.ts";
+
+/** What somebody wants of certain repositories. What a rule leaves out is left to the rules before it. */
+export interface RepositoryRule {
+  /** Patterns (`pathGlob`, `anyOf`), at least one. */
+  readonly repositories: readonly string[];
+  readonly readOnly?: boolean;
+  /** Patterns (`textGlob`, `anyOf`) of tags; `[]` is none. */
+  readonly immutableTags?: readonly string[];
+  /** Patterns (`textGlob`, `anyOf`) of media types, at least one. */
+  readonly mediaTypes?: readonly string[];
+  /** Bytes. */
+  readonly maxBlobSize?: number;
+  /** Bytes. */
+  readonly maxManifestSize?: number;
+  readonly sparse?: boolean;
+}
+
+/** What holds where no rule says otherwise. */
+export type RuleDefaults = Required<Pick<RepositoryRule, "maxBlobSize" | "maxManifestSize" | "sparse">>;
+
+/** The rules of one repository. */
+export interface RepositoryRules {
+  /** Nothing may be pushed, mounted into it, tagged or deleted. */
+  readonly readOnly: boolean;
+  /** Once such a tag exists, it may neither be moved nor deleted. */
+  isImmutable(tag: Tag): boolean;
+  /** Whether content of a media type may be pushed. Parameters and case do not count. */
+  allows(mediaType: string): boolean;
+  /** Bytes, of a layer, a config or any other blob. */
+  readonly maxBlobSize: number;
+  /** Bytes. */
+  readonly maxManifestSize: number;
+  /** Whether a manifest may name blobs and manifests that are not here (distribution-spec §Pushing Manifests). */
+  readonly sparse: boolean;
+}
+
+/** The rules of every repository. */
+export interface Rules {
+  for(repository: RepositoryName): RepositoryRules;
+}
+
+/**
+ * Prepares rules for use. Of those that fit a repository, the last that says something decides, property by
+ * property: a rule for `**` can stand first, and exceptions follow it.
+ */
+export function compileRules(rules: readonly RepositoryRule[], defaults: RuleDefaults): Rules {
+  const general: RepositoryRules = {
+    readOnly: false,
+    isImmutable: () => false,
+    allows: () => true,
+    ...defaults,
+  };
+  const compiled = rules.map((rule) => ({
+    concerns: anyOf(rule.repositories, pathGlob),
+    properties: compileProperties(rule),
+  }));
+  return {
+    for: (repository) => {
+      const fitting = compiled.filter(({ concerns }) => concerns(repository));
+      return Object.assign({}, general, ...fitting.map(({ properties }) => properties));
+    },
+  };
+}
+
+/** Only what the rule says, so that it overrides nothing else. */
+function compileProperties(rule: RepositoryRule): Partial<RepositoryRules> {
+  const { repositories: _, immutableTags, mediaTypes, ...plain } = rule;
+  return {
+    ...plain,
+    ...(immutableTags === undefined ? {} : { isImmutable: anyOf(immutableTags, textGlob) }),
+    ...(mediaTypes === undefined ? {} : { allows: allowing(mediaTypes) }),
+  };
+}
+
+function allowing(patterns: readonly string[]): Matcher {
+  const fits = anyOf(
+    patterns.map((pattern) => pattern.toLowerCase()),
+    textGlob,
+  );
+  return (mediaType) => fits(essenceOf(mediaType));
+}
+
+/**
+ * The media types that a repository has to allow for a manifest to be pushed, each once: its own, its
+ * artifactType, and those of everything it consists of. Its subject is no part of it.
+ */
+export function mediaTypesOf(manifest: ParsedManifest): string[] {
+  const { mediaType, artifactType, blobs, foreignBlobs, manifests } = manifest;
+  const content = [...blobs, ...foreignBlobs, ...manifests].filter((descriptor) => !isEmpty(descriptor));
+  const own = artifactType === undefined ? [mediaType] : [mediaType, artifactType];
+  return [...new Set([...own, ...content.map((descriptor) => descriptor.mediaType)])];
+}
+
+const EMPTY = digestOf(Buffer.from("{}"));
+
+/** image-spec manifest.md §Guidance for an Empty Descriptor: it stands where there is nothing. */
+function isEmpty({ mediaType, digest }: Descriptor): boolean {
+  return mediaType === MEDIA_TYPE.empty && digest === EMPTY;
+}
