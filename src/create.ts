@@ -8,6 +8,7 @@ import type { BlobStore } from "./blobs/port.ts";
 import { resolveStoreConfig, type StoreConfig, type StoreOptions } from "./config.ts";
 import { digestOf } from "./core/digest.ts";
 import { parseRepositoryName } from "./core/name.ts";
+import { compileRules, type Rules } from "./core/rules.ts";
 import { type DataDirectory, openDataDirectory } from "./data-directory.ts";
 import { createMiddleware } from "./http/app.ts";
 import { Links } from "./http/links.ts";
@@ -60,7 +61,7 @@ export async function createLayerd(config: StoreOptions = {}, host: Host = {}): 
   const log = host.log ?? pino({ level: "silent" });
   const stores = await openStores(settings, log);
   const registry = createRegistry(stores, {
-    maxLayerSize: settings.maxLayerSize,
+    rules: rulesOf(settings),
     uploadTtl: settings.uploadTtl,
     unpack: { maxSize: settings.maxUnpackedSize, timeout: settings.unpackTimeout },
     onError: (err, what) => log.error({ err }, `${what} failed`),
@@ -75,6 +76,10 @@ export async function createLayerd(config: StoreOptions = {}, host: Host = {}): 
       return closing;
     },
   };
+}
+
+function rulesOf({ rules, maxLayerSize, maxManifestSize, sparse }: StoreConfig): Rules {
+  return compileRules(rules, { maxBlobSize: maxLayerSize, maxManifestSize, sparse });
 }
 
 interface Stores {
@@ -111,6 +116,7 @@ function makeMiddleware(
     service: {
       registry: parts.registry,
       links: new Links({ trustProxy }),
+      everybodyReads: host.authorize === undefined,
       cacheScope: host.authorize === undefined ? "public" : "private",
       jsonLimit: JSON_LIMIT,
     },

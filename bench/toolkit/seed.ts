@@ -27,7 +27,7 @@ export interface SeedOptions {
  */
 export async function seed(data: string, options: SeedOptions): Promise<Digest> {
   const layerd = await createLayerd({ data, durability: "os" });
-  const { layers, manifests } = layerd.registry;
+  const { layers, composer } = layerd.registry;
   try {
     const places = options.repositories.map((name) => ({
       repository: parseRepositoryName(name),
@@ -44,7 +44,7 @@ export async function seed(data: string, options: SeedOptions): Promise<Digest> 
     };
     await inParallel(posts(), AT_ONCE, async ({ place, n }) => {
       options.signal.throwIfAborted();
-      await manifests.post(place, manifestRequest(layer.digest, n));
+      await composer.post(place, manifestRequest(layer.digest, n));
     });
     return layer.digest;
   } finally {

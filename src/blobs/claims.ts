@@ -35,6 +35,13 @@ export function checkDigests(expected: Expected, actual: readonly Digest[]): voi
   }
 }
 
+/** The digest that names the blob: what the client expects comes first. */
+export function namingDigest(expected: Expected, actual: readonly Digest[]): Digest {
+  const digest = expected.digests?.[0] ?? actual[0];
+  if (digest === undefined) throw new Error("an upload without digest algorithms");
+  return digest;
+}
+
 /** @throws OFFSET_MISMATCH, which tells where the upload stands. */
 export function checkOffset(at: number, offset: number): void {
   if (at === offset) return;

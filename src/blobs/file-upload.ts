@@ -8,6 +8,7 @@ import {
   type Expected,
   isMismatch,
   missingAlgorithms,
+  namingDigest,
 } from "./claims.ts";
 import { remove } from "./disk.ts";
 import { Exclusive } from "./exclusive.ts";
@@ -164,7 +165,7 @@ export class FileUpload implements BlobUpload {
       checkSize(expected, this.offset);
       const digests = await this.#content.digests(missingAlgorithms(expected, this.#content.algorithms));
       checkDigests(expected, digests);
-      return digests[0];
+      return namingDigest(expected, digests);
     } catch (error) {
       if (isMismatch(error)) await this.#discard();
       throw error;

@@ -12,6 +12,7 @@ import {
   type Expected,
   isMismatch,
   missingAlgorithms,
+  namingDigest,
 } from "./claims.ts";
 import { Exclusive } from "./exclusive.ts";
 import { Head } from "./head.ts";
@@ -178,9 +179,7 @@ export class MemoryUpload implements BlobUpload {
       checkSize(expected, this.offset);
       const digests = await this.#digests(missingAlgorithms(expected, this.#algorithms));
       checkDigests(expected, digests);
-      const [digest] = digests;
-      if (digest === undefined) throw new Error("an upload without digest algorithms");
-      return digest;
+      return namingDigest(expected, digests);
     } catch (error) {
       if (isMismatch(error)) this.#discard();
       throw error;

@@ -48,7 +48,7 @@ export type UploadId = string & { readonly __brand: "UploadId" };
 export interface BeginOptions {
   /** Default: a random one of 128 bits. Beginning an id that exists replaces the older upload. */
   readonly id?: UploadId;
-  /** Digests to compute while the bytes pass; the blob is named by the first. Default: `["sha256"]`. */
+  /** Digests to compute while the bytes pass; the first names the blob, if `commit` expects none. Default: `["sha256"]`. */
   readonly algorithms?: readonly DigestAlgorithm[];
   /**
    * Whether the upload outlives this process and can be resumed by its id. One that is not leaves nothing
@@ -106,7 +106,7 @@ export interface BlobUpload {
   amend(note: unknown): Promise<void>;
   /**
    * Compares length and digests with what is expected, and publishes the blob: when it resolves, the blob
-   * is visible and durable. Replaces an older file of the same digest. A mismatch throws SIZE_INVALID or
+   * is visible and durable, under the first digest expected. Replaces an older file of the same digest. A mismatch throws SIZE_INVALID or
    * DIGEST_INVALID and cancels the upload. A second commit resolves with the same stat.
    */
   commit(expected?: { readonly digests?: readonly Digest[]; readonly size?: number }): Promise<BlobStat>;

@@ -32,6 +32,11 @@ export function checkWritePreconditions(fields: PreconditionFields, etag: string
   if (unwanted !== undefined && !noneMatches(unwanted, etag)) throw failed("If-None-Match", etag);
 }
 
+/** The strong entity tags of an `If-Match` field, with their quotes; weak ones never match (§13.1.1). */
+export function strongTags(field: string): string[] {
+  return parseEntityTags(field).filter(isStrong);
+}
+
 /** §13.1.5: whether a Range may be honoured. A date never holds, because no modification date is ever sent. */
 export function ifRangeHolds(field: string, etag: string): boolean {
   return isStrong(etag) && field === etag;

@@ -20,6 +20,7 @@ export const ERRORS = {
   MANIFEST_UNKNOWN: { status: 404, message: "no such manifest" },
   METHOD_NOT_ALLOWED: { status: 405, message: "this method is not available here" },
   NAME_INVALID: { status: 400, message: "the name is not valid" },
+  NAME_UNKNOWN: { status: 404, message: "no such repository: nothing has been pushed to it" },
   NOT_FOUND: { status: 404, message: "there is nothing at this address" },
   OFFSET_MISMATCH: { status: 409, message: "the upload is at another offset" },
   ORIGIN_FOREIGN: { status: 403, message: "a page of another origin may not change anything here" },

@@ -11,6 +11,8 @@ import type { Service } from "./service.ts";
 import { getLayer } from "./simple/layers.ts";
 import { uploadOptions } from "./simple/resumable.ts";
 import { simpleRoutes } from "./simple/routes.ts";
+import { isV2 } from "./v2/path.ts";
+import { dispatch as dispatchV2 } from "./v2/routes.ts";
 
 export interface AppOptions {
   readonly service: Service;
@@ -22,7 +24,7 @@ export interface AppOptions {
   readonly passUnknown: boolean;
 }
 
-const OWN_PATHS = /^\/(?:(?:layer|manifest)(?:\/.*)?|healthz|readyz|openapi\.json)?$/;
+const OWN_PATHS = /^\/(?:(?:layer|manifest|v2)(?:\/.*)?|healthz|readyz|openapi\.json)?$/;
 
 /** Everything between a request and its handler, in this order: context and log, errors, guard, route. */
 export function createMiddleware(options: AppOptions): Koa.Middleware {
@@ -54,6 +56,7 @@ function makeDispatch({ service, probe }: AppOptions): (ctx: Call) => unknown {
   const routes = router.routes();
   return (ctx) => {
     if (ctx.path === "*" && ctx.method === "OPTIONS") return uploadOptions(service, ctx, METHODS);
+    if (isV2(ctx.path)) return dispatchV2(service, ctx);
     const id = readsLayer(ctx);
     return id === undefined ? routes(ctx as never, async () => refuse(ctx)) : getLayer(service, ctx, id);
   };

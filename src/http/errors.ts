@@ -2,14 +2,20 @@ import type { IncomingMessage } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Awaitable } from "../core/awaitable.ts";
 import { isLayerdError, LayerdError } from "../core/errors.ts";
+import { type OciAnswer, toOci } from "../core/oci-errors.ts";
 import { isAwaitingContinue } from "./body.ts";
+import { breakOff, stopAfterAnswer, streamOf } from "./http2.ts";
 import { JSON_FIELDS, toJson } from "./reply.ts";
 import type { Call } from "./request-context.ts";
+import { isV2 } from "./v2/path.ts";
 
 /** The body of every error, as distribution-spec §Error Codes shapes it. */
 export function errorBody(error: LayerdError): string {
-  const { code, message, detail } = error;
-  return toJson({ errors: [{ code, message, ...(detail === undefined ? {} : { detail }) }] });
+  return toJson({ errors: [described(error)] });
+}
+
+function described({ code, message, detail }: LayerdError) {
+  return { code, message, ...(detail === undefined ? {} : { detail }) };
 }
 
 /** Answers whatever a handler threw: the only place that turns an error into a response. */
@@ -32,21 +38,27 @@ async function answer(ctx: Call, thrown: unknown): Promise<void> {
   else if (error.status >= 500) ctx.layerd.log.warn({ code: error.code, message: error.message }, "refused");
   if (ctx.res.headersSent) {
     // The client waits for bytes that will not come: only a broken connection tells it so.
-    ctx.req.socket.destroy();
+    breakOff(ctx.req, ctx.res);
     return;
   }
   await send(ctx, error);
 }
 
 async function send(ctx: Call, error: LayerdError): Promise<void> {
-  const body = Buffer.from(ctx.method === "HEAD" ? "" : errorBody(error));
+  const told = tell(ctx, error);
+  const body = Buffer.from(ctx.method === "HEAD" ? "" : toJson({ errors: told.errors }));
   const length = ctx.method === "HEAD" ? [] : ["Content-Length", String(body.length)];
   const unread = hasUnreadBody(ctx.req);
-  const close = unread ? ["Connection", "close"] : [];
-  const own = Object.entries(error.headers).flat();
+  const stream = streamOf(ctx.res);
+  // RFC 9113 §8.2.2: HTTP/2 knows no such field.
+  const close = unread && stream === undefined ? ["Connection", "close"] : [];
+  const own = Object.entries({ ...error.headers, ...told.headers }).flat();
   ctx.layerd.sent = body.length;
-  ctx.res.writeHead(error.status, [...ctx.layerd.fields, ...JSON_FIELDS, ...own, ...length, ...close]);
-  if (unread && !isAwaitingContinue(ctx.req)) {
+  ctx.res.writeHead(told.status, [...ctx.layerd.fields, ...JSON_FIELDS, ...own, ...length, ...close]);
+  if (stream !== undefined) {
+    if (unread) stopAfterAnswer(stream);
+    ctx.res.end(body);
+  } else if (unread && !isAwaitingContinue(ctx.req)) {
     // Writing no bytes, as for HEAD, would send no headers.
     if (body.length === 0) ctx.res.flushHeaders();
     else ctx.res.write(body);
@@ -55,6 +67,12 @@ async function send(ctx: Call, error: LayerdError): Promise<void> {
   } else {
     ctx.res.end(body);
   }
+}
+
+/** Each API has its own words for what went wrong. */
+function tell(ctx: Call, error: LayerdError): OciAnswer {
+  if (typeof ctx.path === "string" && isV2(ctx.path)) return toOci(error);
+  return { status: error.status, errors: [described(error)], headers: {} };
 }
 
 function clientIsGone(ctx: Call): boolean {

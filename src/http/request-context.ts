@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type Koa from "koa";
 import type { Logger } from "pino";
-import type { AccessRequest, Action, Authorize } from "../auth/policy.ts";
+import type { Action, Authorize } from "../auth/policy.ts";
 import type { Digest } from "../core/digest.ts";
 import { LayerdError } from "../core/errors.ts";
 import type { RepositoryName, Tag } from "../core/name.ts";
@@ -13,7 +13,8 @@ export class RequestContext implements Place {
   readonly id: string;
   readonly who: string;
   readonly user: unknown;
-  readonly repository: RepositoryName;
+  /** That of the simple API, unless the path names another. */
+  repository: RepositoryName;
   /** What the request is about, once its path has been read. */
   digest: Digest | undefined;
   /** Bytes of the response's body that were handed to the connection. */
@@ -48,16 +49,26 @@ export class RequestContext implements Place {
   }
 
   /** Resolves, or returns at once, when the caller may. @throws DENIED */
-  allow(action: Action, about: { digest?: Digest; tag?: Tag } = {}): Promise<void> | undefined {
+  allow(action: Action, about: About = {}): Promise<void> | undefined {
     if (about.digest !== undefined) this.digest = about.digest;
     const { user, who, repository } = this;
-    const request: AccessRequest = { user, who, action, repository, ...about };
-    const verdict = this.#authorize(request);
+    const verdict = this.#authorize({ user, who, action, repository, ...about });
     if (verdict === true) return undefined;
     return Promise.resolve(verdict).then((allowed) => {
       if (allowed !== true) throw new LayerdError("DENIED", `${who} may not ${action} in ${repository}`);
     });
   }
+
+  /** Whether the caller may do something in another repository. */
+  async may(action: Action, repository: RepositoryName, about: About = {}): Promise<boolean> {
+    const { user, who } = this;
+    return (await this.#authorize({ user, who, action, repository, ...about })) === true;
+  }
+}
+
+interface About {
+  readonly digest?: Digest;
+  readonly tag?: Tag;
 }
 
 /** Koa's context as layerd's own handlers see it. */

@@ -99,7 +99,8 @@ function putManifest(
   change: Of<"manifestPut">,
   at: string,
 ): RecordedChange | undefined {
-  const { digest, size, mediaType, artifactType, blobs, manifests, subject, annotations } = change.manifest;
+  const { digest, size, mediaType, artifactType, blobs, manifests, subject } = change.manifest;
+  const { annotations, annotationsInManifest } = change.manifest;
   if (state.manifests.get(digest) !== undefined) return undefined;
   const manifest = {
     digest,
@@ -110,6 +111,7 @@ function putManifest(
     ...(manifests !== undefined && { manifests }),
     ...(subject !== undefined && { subject }),
     ...(annotations !== undefined && { annotations }),
+    ...(annotationsInManifest !== undefined && { annotationsInManifest }),
   };
   state.putManifest({ position: ++state.position, createdAt: at, ...manifest });
   return { type: change.type, manifest };

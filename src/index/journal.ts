@@ -104,6 +104,10 @@ export class JournalIndex implements Index {
     return this.#look(name, (state) => state.tags.get(tag), tag);
   }
 
+  tagsOf(name: RepositoryName, digest: Digest): Promise<readonly Tag[]> {
+    return this.#read(name, (state) => state.sortedTags(digest));
+  }
+
   tags(name: RepositoryName, page: PageAfter<string>): Promise<Page<TagEntry, Tag>> {
     return this.#read(name, (state) => state.tags.page(page));
   }

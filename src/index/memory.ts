@@ -82,6 +82,10 @@ class MemoryIndex implements Index {
     return this.#state(repository).tags.get(tag);
   }
 
+  async tagsOf(repository: RepositoryName, digest: Digest): Promise<readonly Tag[]> {
+    return this.#state(repository).sortedTags(digest);
+  }
+
   async tags(repository: RepositoryName, page: PageAfter<string>): Promise<Page<TagEntry, Tag>> {
     return this.#state(repository).tags.page(page);
   }

@@ -48,6 +48,8 @@ export interface ManifestEntry {
   readonly subject?: Digest;
   /** Shown by listings and referrers. */
   readonly annotations?: Readonly<Record<string, string>>;
+  /** It has annotations, too many to be kept here: they are in the manifest itself. */
+  readonly annotationsInManifest?: true;
   /** ISO 8601, when it was put first. */
   readonly createdAt: string;
 }
@@ -93,6 +95,8 @@ export type Requirement =
   | { readonly type: "tagAt"; readonly tag: Tag; readonly digest: Digest | null }
   /** The tag exists, at one of these digests or at any. PRECONDITION_FAILED, `detail: {tag, is}`. */
   | { readonly type: "tagAmong"; readonly tag: Tag; readonly digests: readonly Digest[] | "any" }
+  /** No other tags are at that digest. PRECONDITION_FAILED, `detail: {digest, tag}`. */
+  | { readonly type: "noTagsBut"; readonly digest: Digest; readonly tags: readonly Tag[] }
   /** None of the tags exists at another digest. DENIED, because they are immutable, `detail: {tag, is}`. */
   | { readonly type: "tagsNotMoved"; readonly tags: readonly Tag[]; readonly to: Digest };
 
@@ -159,6 +163,8 @@ export interface Index {
     page: ReferrersRequest,
   ): Promise<Page<ManifestEntry>>;
   tag(repository: RepositoryName, tag: Tag): Awaitable<TagEntry | undefined>;
+  /** The tags that are at that digest, in the order of their names. */
+  tagsOf(repository: RepositoryName, digest: Digest): Promise<readonly Tag[]>;
   /** In the ASCIIbetical order of their names. */
   tags(repository: RepositoryName, page: PageAfter<string>): Promise<Page<TagEntry, Tag>>;
   /** Waits for what is queued, then releases everything held. Idempotent; `apply` afterwards rejects. */

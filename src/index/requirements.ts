@@ -32,6 +32,8 @@ function violation(state: RepositoryState, requirement: Requirement): LayerdErro
       return tagAt(state, requirement.tag, requirement.digest);
     case "tagAmong":
       return tagAmong(state, requirement.tag, requirement.digests);
+    case "noTagsBut":
+      return noTagsBut(state, requirement.digest, requirement.tags);
     case "tagsNotMoved":
       return tagsNotMoved(state, requirement.tags, requirement.to);
     default:
@@ -91,6 +93,13 @@ function tagAmong(
 
 function elsewhere(tag: Tag, is: Digest | null): LayerdError {
   return new LayerdError("PRECONDITION_FAILED", undefined, { detail: { tag, is } });
+}
+
+function noTagsBut(state: RepositoryState, digest: Digest, tags: readonly Tag[]): LayerdError | undefined {
+  const tag = state.tags.of(digest).find((one) => !tags.includes(one));
+  if (tag === undefined) return undefined;
+  const message = `the tag ${tag} has been set to this manifest meanwhile; try again`;
+  return new LayerdError("PRECONDITION_FAILED", message, { detail: { digest, tag } });
 }
 
 function tagsNotMoved(state: RepositoryState, tags: readonly Tag[], to: Digest): LayerdError | undefined {

@@ -48,6 +48,7 @@ export class RepositoryState {
   }
 
   putManifest({ artifactType, manifests, subject, annotations, ...entry }: ManifestEntry): void {
+    const { annotationsInManifest } = entry;
     const { position, digest, size, createdAt } = entry;
     const mediaType = this.#shared(entry.mediaType);
     const blobs = entry.blobs.map((blob) => this.blobs.get(blob)?.digest ?? blob);
@@ -56,6 +57,7 @@ export class RepositoryState {
     if (manifests !== undefined) kept.manifests = manifests.map((child) => this.#manifest(child));
     if (subject !== undefined) kept.subject = this.#manifest(subject);
     if (annotations !== undefined) kept.annotations = { ...annotations };
+    if (annotationsInManifest !== undefined) kept.annotationsInManifest = annotationsInManifest;
     for (const blob of blobs) this.users.add(blob, digest);
     if (kept.subject !== undefined) this.#referrers.add(kept.subject, digest);
     this.manifests.put(kept);
@@ -74,7 +76,7 @@ export class RepositoryState {
 
   manifestsWithTags(page: PageRequest): Page<ManifestEntry & { readonly tags: readonly Tag[] }> {
     const { items, ...rest } = this.manifests.page(page);
-    return { items: items.map((entry) => ({ ...entry, tags: this.#sortedTags(entry.digest) })), ...rest };
+    return { items: items.map((entry) => ({ ...entry, tags: this.sortedTags(entry.digest) })), ...rest };
   }
 
   referrers(subject: Digest, { limit, after = 0, artifactType }: ReferrersRequest): Page<ManifestEntry> {
@@ -90,7 +92,7 @@ export class RepositoryState {
     }
   }
 
-  #sortedTags(digest: Digest): Tag[] {
+  sortedTags(digest: Digest): Tag[] {
     return this.tags.of(digest).sort();
   }
 

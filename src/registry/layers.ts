@@ -5,7 +5,9 @@ import { algorithmOf, type Digest, type DigestAlgorithm } from "../core/digest.t
 import { isLayerdError, LayerdError } from "../core/errors.ts";
 import { sniffLayer } from "../core/media-type.ts";
 import type { RepositoryName } from "../core/name.ts";
+import type { Rules } from "../core/rules.ts";
 import type { BlobEntry, Change, Index, Page, PageRequest } from "../index/port.ts";
+import { requireWritable } from "./write-rules.ts";
 
 /** Where something is to be stored, and by whom. */
 export interface Place {
@@ -17,6 +19,8 @@ export interface Place {
 export interface LayerClaims {
   /** The bytes must have each of these digests; the first one's algorithm names the layer. */
   readonly digests?: readonly Digest[];
+  /** By which the layer is named when it is not known by which digest: to compute while it arrives. */
+  readonly algorithm?: DigestAlgorithm;
   /** Bytes. The body must have exactly this length. */
   readonly size?: number;
   readonly mediaType?: string;
@@ -57,29 +61,29 @@ export interface SizeLimit {
 export class Layers {
   readonly #blobs: BlobStore;
   readonly #index: Index;
-  readonly #maxSize: number;
+  readonly #rules: Rules;
 
-  constructor(stores: { blobs: BlobStore; index: Index }, options: { maxSize: number }) {
+  constructor(stores: { blobs: BlobStore; index: Index }, rules: Rules) {
     this.#blobs = stores.blobs;
     this.#index = stores.index;
-    this.#maxSize = options.maxSize;
+    this.#rules = rules;
   }
 
-  /** Bytes a layer may have at most. */
-  get maxSize(): number {
-    return this.#maxSize;
+  /** Bytes a layer may have at most. @throws DENIED when nothing may be stored there. */
+  maxSize(repository: RepositoryName): number {
+    return requireWritable(this.#rules, repository).maxBlobSize;
   }
 
   /**
    * How many bytes an upload may bring: as many as it has announced, else as layers may have.
-   * @throws REQUEST_TOO_LARGE when it has announced more than that.
+   * @throws REQUEST_TOO_LARGE when it has announced more than that, DENIED.
    */
-  limit(size: number | undefined): SizeLimit {
-    const tooLarge = () =>
-      new LayerdError("REQUEST_TOO_LARGE", `layers may have up to ${this.#maxSize} bytes`);
-    if (size !== undefined && size > this.#maxSize) throw tooLarge();
+  limit(repository: RepositoryName, size: number | undefined): SizeLimit {
+    const maxSize = this.maxSize(repository);
+    const tooLarge = () => new LayerdError("REQUEST_TOO_LARGE", `layers may have up to ${maxSize} bytes`);
+    if (size !== undefined && size > maxSize) throw tooLarge();
     return {
-      bytes: size ?? this.#maxSize,
+      bytes: size ?? maxSize,
       guard: (work) =>
         work().catch((error: unknown) => {
           throw size === undefined && isTooLong(error) ? tooLarge() : error;
@@ -124,14 +128,14 @@ export class Layers {
 
   /** Takes a whole layer from a stream: durable and visible when it resolves, nothing stored otherwise. */
   async store(place: Place, source: Incoming, claims: LayerClaims): Promise<StoredLayer> {
-    const staged = await this.stage(source, claims);
+    const staged = await this.stage(place, source, claims);
     return await this.publish(place, staged);
   }
 
   /** Takes the bytes without publishing them, for uploads that only count together. */
-  async stage(source: Incoming, claims: LayerClaims): Promise<StagedLayer> {
-    const limit = this.limit(claims.size);
-    const upload = await this.#blobs.begin({ algorithms: algorithmsFor(claims.digests) });
+  async stage({ repository }: Place, source: Incoming, claims: LayerClaims): Promise<StagedLayer> {
+    const limit = this.limit(repository, claims.size);
+    const upload = await this.#blobs.begin({ algorithms: algorithmsFor(claims) });
     try {
       await limit.guard(() =>
         upload.append(source.stream, { at: 0, limit: limit.bytes, ...signalOf(source) }),
@@ -167,6 +171,7 @@ export class Layers {
 
   /** @throws BLOB_UNKNOWN, or BLOB_IN_USE naming manifests that still need it. */
   async delete(place: Place, digest: Digest): Promise<void> {
+    requireWritable(this.#rules, place.repository);
     await this.#index.apply(place.repository, {
       who: place.who,
       changes: [{ type: "blobUnlinked", digest }],
@@ -192,9 +197,9 @@ export function unknownLayer(digest: Digest): LayerdError {
 }
 
 /** The algorithms to compute for a client's claims, the naming one first. */
-export function algorithmsFor(digests: readonly Digest[] | undefined): DigestAlgorithm[] {
-  const algorithms = new Set((digests ?? []).map(algorithmOf));
-  return algorithms.size === 0 ? ["sha256"] : [...algorithms];
+export function algorithmsFor({ digests = [], algorithm = "sha256" }: LayerClaims): DigestAlgorithm[] {
+  const algorithms = new Set(digests.map(algorithmOf));
+  return algorithms.size === 0 ? [algorithm] : [...algorithms];
 }
 
 export function linkChange(

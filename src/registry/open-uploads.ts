@@ -25,7 +25,7 @@ export class OpenUploads {
   /** Begins an upload; an older one of the same id is replaced. */
   async begin(id: UploadId, place: Place, claims: LayerClaims): Promise<BlobUpload> {
     this.#idle.delete(id);
-    const algorithms = algorithmsFor(claims.digests);
+    const algorithms = algorithmsFor(claims);
     return await this.#blobs.begin({ id, algorithms, resumable: true, note: makeNote(place, claims) });
   }
 

@@ -1,13 +1,20 @@
 import type { BlobStore } from "../blobs/port.ts";
+import type { Rules } from "../core/rules.ts";
 import type { Index } from "../index/port.ts";
+import { Composer } from "./compose.ts";
 import { DiffIds, type UnpackLimits } from "./diff-ids.ts";
 import { Layers } from "./layers.ts";
 import { Manifests } from "./manifests.ts";
+import { Mounts } from "./mounts.ts";
+import { Pusher } from "./push.ts";
+import { Referrers } from "./referrers.ts";
+import { Repositories } from "./repositories.ts";
+import { Sessions } from "./sessions.ts";
 import { Uploads } from "./uploads.ts";
 
 export interface RegistryOptions {
-  /** Bytes a layer may have. */
-  readonly maxLayerSize: number;
+  /** What may be done in which repository. */
+  readonly rules: Rules;
   /** Milliseconds after its last change when an unfinished upload is forgotten. */
   readonly uploadTtl: number;
   readonly unpack: UnpackLimits;
@@ -23,7 +30,13 @@ const SWEEP_AT_MOST_EVERY = 1000;
 export interface Registry {
   readonly layers: Layers;
   readonly manifests: Manifests;
+  readonly composer: Composer;
+  readonly pusher: Pusher;
   readonly uploads: Uploads;
+  readonly sessions: Sessions;
+  readonly mounts: Mounts;
+  readonly repositories: Repositories;
+  readonly referrers: Referrers;
   /** Ends running uploads (they stay resumable), waits for what is queued, closes the stores. Idempotent. */
   close(): Promise<void>;
 }
@@ -33,8 +46,8 @@ export function createRegistry(
   stores: { readonly blobs: BlobStore; readonly index: Index },
   options: RegistryOptions,
 ): Registry {
-  const layers = new Layers(stores, { maxSize: options.maxLayerSize });
-  const manifests = new Manifests(stores, new DiffIds(stores, options.unpack));
+  const { rules } = options;
+  const layers = new Layers(stores, rules);
   const uploads = new Uploads(stores.blobs, layers, { ttl: options.uploadTtl });
   const sweeper = setInterval(
     () => uploads.sweep(new Date()).catch((error: unknown) => options.onError(error, "sweeping uploads")),
@@ -50,8 +63,14 @@ export function createRegistry(
   };
   return {
     layers,
-    manifests,
+    manifests: new Manifests(stores, rules),
+    composer: new Composer(stores, new DiffIds(stores, options.unpack), rules),
+    pusher: new Pusher(stores, rules),
     uploads,
+    sessions: new Sessions(layers, uploads),
+    mounts: new Mounts(stores, layers),
+    repositories: new Repositories(stores.index),
+    referrers: new Referrers(stores),
     close: () => {
       closing ??= close();
       return closing;

@@ -22,15 +22,20 @@ export interface UploadState {
 }
 
 export interface AppendRequest {
-  /** Where the client believes the upload stands. */
-  readonly at: number;
+  /** Where the client believes the upload stands; `undefined`: wherever it does. */
+  readonly at: number | undefined;
   /** Bytes of this part, when the client announced them. */
   readonly length: number | undefined;
   /** Bytes of the whole upload, when the client announced them. */
   readonly size: number | undefined;
   /** Whether the upload is complete when this part has arrived whole. */
   readonly last: boolean;
+  /** What the whole must be, when it is said with the last part; the first names the layer. */
+  readonly digests?: readonly Digest[];
 }
+
+/** A request whose place is known. */
+export type PlacedRequest = AppendRequest & { readonly at: number };
 
 /** Uploads by digest need no id of their own: the digest and the caller find them again. */
 export function idFor(place: Place, digest: Digest): UploadId {
@@ -61,7 +66,7 @@ export function stateOf(upload: BlobUpload): UploadState {
  * The size of the whole, from what has been recorded and what a request announces, in so many words or by the
  * length of a last part. @throws SIZE_INVALID when they differ.
  */
-export function agreedSize(recorded: number | undefined, request: AppendRequest): number | undefined {
+export function agreedSize(recorded: number | undefined, request: PlacedRequest): number | undefined {
   const { at, length, last } = request;
   const announced = request.size ?? (last && length !== undefined ? at + length : undefined);
   if (recorded === undefined || announced === undefined || recorded === announced) {
@@ -73,7 +78,7 @@ export function agreedSize(recorded: number | undefined, request: AppendRequest)
 }
 
 /** The request for a part whose first bytes are known already. */
-export function withoutFirst(request: AppendRequest, known: number): AppendRequest {
+export function withoutFirst(request: PlacedRequest, known: number): PlacedRequest {
   const length = request.length === undefined ? undefined : Math.max(request.length - known, 0);
   return { ...request, at: request.at + known, length };
 }

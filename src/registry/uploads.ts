@@ -15,6 +15,7 @@ import {
   idFor,
   noteOf,
   offsetMismatch,
+  type PlacedRequest,
   stateOf,
   type UploadState,
   withoutFirst,
@@ -30,7 +31,7 @@ const FINISHED_KEPT = 10_000;
 
 // Bytes. A smaller layer is sent again sooner than its upload is found again; keeping a record would cost it
 // two more syncs.
-const WORTH_RESUMING = 64 * 1024;
+export const WORTH_RESUMING = 64 * 1024;
 
 /**
  * Resumable uploads. An id that was handed out works only for its owner; what a client must know to go on is
@@ -56,8 +57,7 @@ export class Uploads {
   }
 
   /** Begins an upload under an id that cannot be guessed; its record is durable when this resolves. */
-  async create(place: Place, claims: LayerClaims): Promise<UploadState> {
-    const id = randomBytes(16).toString("hex") as UploadId;
+  async create(place: Place, claims: LayerClaims, id: UploadId = newId()): Promise<UploadState> {
     const upload = await this.#open.begin(id, place, claims);
     await this.#open.keep(upload);
     return stateOf(upload);
@@ -110,7 +110,7 @@ export class Uploads {
    * unless another upload of the same layer by the same caller is under way already.
    */
   async put(place: Place, digest: Digest, source: Incoming, claims: LayerClaims): Promise<StoredLayer> {
-    this.#layers.limit(claims.size);
+    this.#layers.limit(place.repository, claims.size);
     const id = idFor(place, digest);
     const small = claims.size !== undefined && claims.size <= WORTH_RESUMING;
     if (small || this.#turns.busy(id)) return await this.#layers.store(place, source, claims);
@@ -131,9 +131,9 @@ export class Uploads {
     place: Place,
     digest: Digest,
     source: Incoming,
-    request: AppendRequest & { readonly claims: LayerClaims },
+    request: PlacedRequest & { readonly claims: LayerClaims },
   ): Promise<UploadState> {
-    this.#layers.limit(request.size);
+    this.#layers.limit(place.repository, request.size);
     const id = idFor(place, digest);
     return await this.#turns.take(id, async (turn) => {
       const first = request.at === 0;
@@ -181,29 +181,31 @@ export class Uploads {
     request: AppendRequest,
     turn: AbortSignal,
   ): Promise<UploadState> {
+    const { at = upload.offset } = request;
     // To tell an offset is to promise that those bytes need not be sent again.
-    if (request.at !== upload.offset) throw offsetMismatch(await upload.sync(), request.at);
-    await this.#take(upload, source, request, turn).catch(async (error: unknown) => {
+    if (at !== upload.offset) throw offsetMismatch(await upload.sync(), at);
+    await this.#take(place, upload, source, { ...request, at }, turn).catch(async (error: unknown) => {
       throw await this.#located(upload, error);
     });
     if (!request.last) {
       await upload.sync();
       return stateOf(upload);
     }
-    const stat = await upload.commit(noteOf(upload));
+    const stat = await upload.commit(withDigests(noteOf(upload), request.digests));
     return await this.#finish(place, upload, stat);
   }
 
   /** Takes the bytes of a part. The size of the whole is recorded once somebody tells it. @throws SIZE_INVALID */
   async #take(
+    place: Place,
     upload: BlobUpload,
     source: Incoming,
-    request: AppendRequest,
+    request: PlacedRequest,
     turn: AbortSignal,
   ): Promise<void> {
     const { at, length } = request;
     const size = agreedSize(noteOf(upload).size, request);
-    const whole = this.#layers.limit(size);
+    const whole = this.#layers.limit(place.repository, size);
     if (size !== noteOf(upload).size) await upload.amend({ ...noteOf(upload), size });
     const signal = source.signal === undefined ? turn : AbortSignal.any([turn, source.signal]);
     const append = (limit: number) => upload.append(source.stream, { at, limit, signal });
@@ -254,6 +256,15 @@ export class Uploads {
     const own = finished?.place.repository === place.repository && finished.place.who === place.who;
     return own ? finished?.state : undefined;
   }
+}
+
+/** One that cannot be guessed. */
+function newId(): UploadId {
+  return randomBytes(16).toString("hex") as UploadId;
+}
+
+function withDigests(claims: LayerClaims, digests: readonly Digest[] = []): LayerClaims {
+  return { ...claims, digests: [...digests, ...(claims.digests ?? [])] };
 }
 
 function alreadyComplete(): LayerdError {

@@ -121,6 +121,10 @@ export class Model {
         const allowed = requirement.digests === "any" ? DIGESTS : requirement.digests;
         return allowed.some((digest) => digest === at(requirement.tag)) ? undefined : "PRECONDITION_FAILED";
       }
+      case "noTagsBut": {
+        const there = this.#tags.filter(({ digest }) => digest === requirement.digest);
+        return there.every(({ tag }) => requirement.tags.includes(tag)) ? undefined : "PRECONDITION_FAILED";
+      }
       case "tagsNotMoved":
         return requirement.tags.every((tag) => [undefined, requirement.to].includes(at(tag)))
           ? undefined

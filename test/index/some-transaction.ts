@@ -64,6 +64,11 @@ const someRequirement: fc.Arbitrary<Requirement> = fc.oneof(
     digests: fc.oneof(fc.constant("any" as const), fc.array(someDigest, { maxLength: 3 })),
   }),
   fc.record({
+    type: fc.constant("noTagsBut" as const),
+    digest: someDigest,
+    tags: fc.array(someTag, { maxLength: 3 }),
+  }),
+  fc.record({
     type: fc.constant("tagsNotMoved" as const),
     tags: fc.array(someTag, { maxLength: 3 }),
     to: someDigest,

@@ -139,6 +139,27 @@ export function testTagRequirements(index: Define): void {
     t.is((await index.tag(LIBRARY, tag("v1")))?.digest, digest(1));
   });
 
+  index("a manifest's tags are known, and can be required to be no others", async (t, index) => {
+    await index.apply(
+      LIBRARY,
+      transaction([setTag("v2", digest(1)), setTag("v1", digest(1)), setTag("v3", digest(2))]),
+    );
+    const tags = await index.tagsOf(LIBRARY, digest(1));
+    t.deepEqual(tags, [tag("v1"), tag("v2")]);
+    const remove = (known: typeof tags) =>
+      index.apply(
+        LIBRARY,
+        transaction(
+          [{ type: "manifestDeleted", digest: digest(1) }],
+          [{ type: "noTagsBut", digest: digest(1), tags: known }],
+        ),
+      );
+    const error = await t.throwsAsync(remove([tag("v1")]), { code: "PRECONDITION_FAILED" });
+    t.like(error, { detail: { digest: digest(1), tag: "v2" } });
+    await remove(tags);
+    t.deepEqual(await index.tagsOf(LIBRARY, digest(1)), []);
+  });
+
   index("a tag can be required to be there", async (t, index) => {
     const remove = transaction(
       [{ type: "tagDeleted", tag: tag("v1") }],

@@ -1,6 +1,7 @@
 import { koaBody } from "koa-body";
 import { LayerdError } from "../../core/errors.ts";
 import { type ManifestRequest, manifestRequestSchema } from "../../core/manifest-request.ts";
+import { MEDIA_TYPE } from "../../core/media-type.ts";
 import { validate } from "../../core/validate.ts";
 import type { ManifestEntry } from "../../index/port.ts";
 import { parseReference, type Reference } from "../../registry/manifests.ts";
@@ -16,7 +17,7 @@ export async function postManifest(service: Service, ctx: Call): Promise<void> {
   await ctx.layerd.allow("push");
   const request = await readRequest(service, ctx);
   keepConnection(ctx);
-  const { descriptor, manifest, tag } = await service.registry.manifests.post(ctx.layerd, request);
+  const { descriptor, manifest, tag } = await service.registry.composer.post(ctx.layerd, request);
   ctx.layerd.digest = descriptor.digest;
   const { digest, size, mediaType } = descriptor;
   replyJson(ctx, 201, { id: digest, digest, size, mediaType, tag, manifest }, [
@@ -86,6 +87,8 @@ export async function listManifests(service: Service, ctx: Call): Promise<void> 
 }
 
 function manifestView(entry: ManifestEntry & { readonly tags: readonly string[] }): object {
-  const { digest, size, mediaType, artifactType, tags, annotations, subject, createdAt } = entry;
+  const { digest, size, mediaType, tags, annotations, subject, createdAt } = entry;
+  // An image's is that of its config, which tells nothing.
+  const artifactType = entry.artifactType === MEDIA_TYPE.config ? undefined : entry.artifactType;
   return { id: digest, digest, size, mediaType, artifactType, tags, annotations, subject, createdAt };
 }

@@ -39,7 +39,7 @@ async function postForm(service: Service, ctx: Call): Promise<void> {
   const files: Promise<StagedLayer>[] = [];
   try {
     await readForm(ctx, (source, claims) => {
-      const staged = service.registry.layers.stage({ stream: source }, claims);
+      const staged = service.registry.layers.stage(ctx.layerd, { stream: source }, claims);
       // Awaited below; until then a failure must not count as unhandled. It ends the form all the same.
       staged.catch((error: Error) => source.destroy(error));
       files.push(staged);

@@ -52,7 +52,7 @@ export async function createUpload(service: Service, ctx: Call): Promise<void> {
   const length = contentLength(ctx);
   const size = agreedLength(byteCount(ctx, "Upload-Length"), last ? length : undefined);
   const claims = { ...layerClaims(ctx, { whole: last }), ...(size === undefined ? {} : { size }) };
-  refuseTooLarge(service, size);
+  refuseTooLarge(service, ctx, size);
   const body = acceptBody(ctx);
   const upload = await service.registry.uploads.create(ctx.layerd, claims);
   const location = uploadLocation(service, ctx, upload);
@@ -73,7 +73,7 @@ export async function uploadOffset(service: Service, ctx: Call, id: string): Pro
   await ctx.layerd.allow("push");
   refuse(ctx, ["upload-offset", "upload-complete", "upload-length"]);
   const state = await service.registry.uploads.state(ctx.layerd, uploadId(id));
-  const limit = ["Upload-Limit", sizeLimit(service)];
+  const limit = ["Upload-Limit", sizeLimit(service, ctx)];
   reply(ctx, 204, [...stateFields(service, ctx, state), ...limit, "Cache-Control", "no-store"]);
 }
 
@@ -109,7 +109,14 @@ export async function cancelUpload(service: Service, ctx: Call, id: string): Pro
 
 /** `OPTIONS /layer` and `OPTIONS *`: §Upload-Limit. */
 export function uploadOptions(service: Service, ctx: Call, allow: string): void {
-  reply(ctx, 204, ["Allow", allow, "Upload-Limit", uploadLimit(service), "Accept-Patch", PARTIAL_UPLOAD]);
+  reply(ctx, 204, [
+    "Allow",
+    allow,
+    "Upload-Limit",
+    uploadLimit(service, ctx),
+    "Accept-Patch",
+    PARTIAL_UPLOAD,
+  ]);
 }
 
 /** The interim response tells the client where to resume before it has sent its body. */
@@ -117,15 +124,16 @@ function announce(service: Service, ctx: Call, location: string): void {
   if (ctx.get("Upload-Draft-Interop-Version") !== INTEROP_VERSION) return;
   // RFC 9110 §15.2: HTTP/1.0 knows no interim responses.
   if (ctx.req.httpVersion === "1.0") return;
-  const limit = uploadLimit(service);
-  ctx.res.writeInformation(104, [
-    ...["Upload-Draft-Interop-Version", INTEROP_VERSION],
-    ...["Location", location, "Upload-Limit", limit],
-  ]);
+  const limit = uploadLimit(service, ctx);
+  ctx.res.writeInformation(104, {
+    "Upload-Draft-Interop-Version": INTEROP_VERSION,
+    Location: location,
+    "Upload-Limit": limit,
+  });
 }
 
 async function progressed(service: Service, ctx: Call, state: UploadState, fields: string[]): Promise<void> {
-  const all = [...fields, ...stateFields(service, ctx, state), "Upload-Limit", uploadLimit(service)];
+  const all = [...fields, ...stateFields(service, ctx, state), "Upload-Limit", uploadLimit(service, ctx)];
   if (state.layer === undefined) {
     replyJson(ctx, 201, { offset: state.offset, size: state.size }, all);
     return;
@@ -148,12 +156,12 @@ function stateFields(service: Service, ctx: Call, state: UploadState): string[] 
 }
 
 /** Of an upload that has changed just now, or will. To ask for the offset does not prolong its life. */
-function uploadLimit(service: Service): string {
-  return `${sizeLimit(service)}, expires=${Math.floor(service.registry.uploads.ttl / 1000)}`;
+function uploadLimit(service: Service, ctx: Call): string {
+  return `${sizeLimit(service, ctx)}, expires=${Math.floor(service.registry.uploads.ttl / 1000)}`;
 }
 
-function sizeLimit(service: Service): string {
-  return `max-size=${service.registry.layers.maxSize}, min-size=0`;
+function sizeLimit(service: Service, ctx: Call): string {
+  return `max-size=${service.registry.layers.maxSize(ctx.layerd.repository)}, min-size=0`;
 }
 
 function uploadLocation(service: Service, ctx: Call, upload: UploadState): string {
@@ -169,13 +177,13 @@ function agreedLength(declared: number | undefined, computed: number | undefined
   );
 }
 
-function refuseTooLarge(service: Service, size: number | undefined): void {
-  if (size === undefined || size <= service.registry.layers.maxSize) return;
+function refuseTooLarge(service: Service, ctx: Call, size: number | undefined): void {
+  if (size === undefined || size <= service.registry.layers.maxSize(ctx.layerd.repository)) return;
   throw new LayerdError(
     "REQUEST_TOO_LARGE",
-    `layers may have up to ${service.registry.layers.maxSize} bytes`,
+    `layers may have up to ${service.registry.layers.maxSize(ctx.layerd.repository)} bytes`,
     {
-      headers: { "Upload-Limit": uploadLimit(service) },
+      headers: { "Upload-Limit": uploadLimit(service, ctx) },
     },
   );
 }
