@@ -45,6 +45,11 @@ export class FileReader implements BlobReader {
     return known.blob ?? this.#openKnown(known) ?? this.#open(digest);
   }
 
+  /** A blob has just been stored: whoever asks for it next need not look. */
+  stored({ digest }: BlobStat, found: Stats): void {
+    this.#learn(digest, found, {});
+  }
+
   /** Nothing is found any more. Open handles stay readable. */
   close(): void {
     this.#closed = true;

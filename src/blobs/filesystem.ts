@@ -1,3 +1,4 @@
+import type { Stats } from "node:fs";
 import { resolve } from "node:path";
 import { BlobTree } from "./blob-tree.ts";
 import { readBootId } from "./boot.ts";
@@ -7,7 +8,7 @@ import { FileReader } from "./file-reader.ts";
 import { FreeSpace } from "./free-space.ts";
 import { HashThreads } from "./hasher.ts";
 import type { BlobLog } from "./log.ts";
-import type { BlobStore } from "./port.ts";
+import type { BlobStat, BlobStore } from "./port.ts";
 import { StoredUploads } from "./stored-uploads.ts";
 import { directorySync } from "./sync.ts";
 
@@ -33,7 +34,8 @@ export async function openFilesystemBlobs(options: FilesystemOptions): Promise<B
   const reader = new FileReader({ tree, memory, log });
   const stored = new StoredUploads({ tree, durable, boot: await readBootId(), reader, log });
   const space = new FreeSpace(root, minFree);
-  const ingester = new FileIngester({ tree, durable, memory, threads, space }, stored);
+  const published = (stat: BlobStat, found: Stats) => reader.stored(stat, found);
+  const ingester = new FileIngester({ tree, durable, memory, threads, space, published }, stored);
   await ingester.clean(log);
   const close = async () => {
     await ingester.close();

@@ -1,3 +1,4 @@
+import type { Stats } from "node:fs";
 import type { Readable } from "node:stream";
 import type { Digest, DigestAlgorithm } from "../core/digest.ts";
 import type { BlobTree } from "./blob-tree.ts";
@@ -7,6 +8,7 @@ import type { FreeSpace } from "./free-space.ts";
 import type { HashThreads } from "./hasher.ts";
 import { Head } from "./head.ts";
 import { Intake } from "./intake.ts";
+import type { BlobStat } from "./port.ts";
 import { receive } from "./source.ts";
 import { UploadFile } from "./upload-file.ts";
 
@@ -25,6 +27,8 @@ export interface ContentContext {
   readonly memory: TransferMemory;
   readonly threads: HashThreads;
   readonly space: FreeSpace;
+  /** Told of every blob that has become visible and durable, and of its file. */
+  readonly published: (stat: BlobStat, found: Stats) => void;
 }
 
 export interface ContentState {
@@ -124,9 +128,10 @@ export class UploadContent {
 
   /** Makes the content the blob of that digest: visible and durable when it resolves. May be tried again. */
   async publish(digest: Digest): Promise<void> {
-    const { tree } = this.#context;
+    const { tree, published } = this.#context;
     if (!this.#file.moved) await this.#file.moveOut((path) => tree.moveIn(path, digest));
     await tree.directory(digest).sync();
+    published({ digest, size: this.offset }, await this.#file.stats());
   }
 
   /** Lets go of descriptor and hash; what is stored stays. */

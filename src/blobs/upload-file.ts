@@ -1,4 +1,4 @@
-import { constants } from "node:fs";
+import { constants, fstatSync, type Stats } from "node:fs";
 import type { FilePart } from "./content-hash.ts";
 import { chmod, close, datasync, open, remove, truncate, writePieces } from "./disk.ts";
 import type { FreeSpace } from "./free-space.ts";
@@ -119,6 +119,11 @@ export class UploadFile {
     if (this.#options.reopened) await chmod(fd, BLOB_MODE);
     await move(this.#options.path);
     this.#moved = true;
+  }
+
+  /** What the file system says of the file. */
+  async stats(): Promise<Stats> {
+    return fstatSync(await this.open());
   }
 
   /** Lets go of the descriptor; what is in the file stays. */

@@ -64,7 +64,7 @@ export class Pusher {
     const manifest = parseManifest(bytes, contentType);
     requireAllowed(rules, manifest);
     const present = await this.#present(repository, manifest, rules);
-    if (!(await this.#isStored(digest, bytes))) await storeBytes(this.#blobs, bytes, digest);
+    if (!(await this.#isStored(repository, digest, bytes))) await storeBytes(this.#blobs, bytes, digest);
     await this.#index.apply(repository, {
       who,
       changes: [
@@ -83,7 +83,8 @@ export class Pusher {
   }
 
   /** The bytes are looked at, not only their name: pushing heals what has rotted. */
-  async #isStored(digest: Digest, bytes: Buffer): Promise<boolean> {
+  async #isStored(repository: RepositoryName, digest: Digest, bytes: Buffer): Promise<boolean> {
+    if ((await this.#index.manifest(repository, digest)) === undefined) return false;
     const handle = await this.#blobs.open(digest);
     const same = handle?.bytes?.equals(bytes) ?? false;
     await handle?.close();
