@@ -4,6 +4,8 @@ import { output } from "./command.ts";
 export interface WrkOptions {
   readonly url: string;
   readonly seconds: number;
+  /** The media type to ask for. */
+  readonly accept?: string;
   /** A Lua script and its arguments. */
   readonly script?: readonly [file: string, ...args: string[]];
 }
@@ -16,7 +18,7 @@ export interface WrkResult {
 
 /** One thread, 32 connections kept alive. @throws when any answer was an error. */
 export async function wrk(bench: Bench, options: WrkOptions): Promise<WrkResult> {
-  const { url, seconds, script } = options;
+  const { url, seconds, accept, script } = options;
   const [file, ...args] = script ?? [];
   const scripting = file === undefined ? [] : ["--script", file];
   const { command } = bench.tools.wrk ?? { command: "wrk" };
@@ -27,6 +29,7 @@ export async function wrk(bench: Bench, options: WrkOptions): Promise<WrkResult>
       "-c32",
       `-d${seconds}s`,
       "--latency",
+      ...(accept === undefined ? [] : ["--header", `Accept: ${accept}`]),
       ...scripting,
       url,
       ...(args.length > 0 ? ["--", ...args] : []),
