@@ -6,6 +6,9 @@ import type { Stream } from "node:stream";
  * known who else may hold a chunk: nobody. What it emits is its receiver's alone, and what was written to it and
  * called back is with the kernel. Any other stream may keep chunks for later, or get them from somebody who does.
  */
-export function isConnection(stream: Stream & { readonly socket?: unknown }): boolean {
-  return stream instanceof Socket || stream.socket instanceof Socket;
+export function isConnection(
+  stream: Stream & { readonly socket?: unknown; readonly stream?: unknown },
+): boolean {
+  // Messages of HTTP/2, which alone have a stream, come in slices of what was received for all of a connection.
+  return stream instanceof Socket || (stream.socket instanceof Socket && stream.stream === undefined);
 }

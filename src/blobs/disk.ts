@@ -72,9 +72,9 @@ export function remove(path: string): Promise<void> {
   );
 }
 
-/** Makes the names in a directory durable. */
+/** Makes the names in a directory durable. It has just been changed: the kernel has at hand what opening it takes. */
 export async function syncDirectory(path: string): Promise<void> {
-  const fd = await open(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+  const fd = openDirectory(path);
   try {
     await settled((done) => fs.fsync(fd, done));
   } catch (error) {
@@ -82,6 +82,14 @@ export async function syncDirectory(path: string): Promise<void> {
     if ((error as NodeJS.ErrnoException).code !== "EINVAL") throw error;
   } finally {
     fs.closeSync(fd);
+  }
+}
+
+function openDirectory(path: string): number {
+  try {
+    return fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+  } catch (error) {
+    throw toStoreError(error);
   }
 }
 
