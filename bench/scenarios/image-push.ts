@@ -1,4 +1,3 @@
-import http from "node:http";
 import { join } from "node:path";
 import { REPOSITORY, startRegistry } from "../contenders/cncf-registry.ts";
 import { startLayerd } from "../contenders/layerd.ts";
@@ -15,6 +14,7 @@ import {
   secondsOf,
 } from "../toolkit/bench.ts";
 import { makeImage, pushConfig, pushImage } from "../toolkit/images.ts";
+import { RawConnection } from "../toolkit/raw-client.ts";
 import type { Comparison, Target } from "../toolkit/statistics.ts";
 
 const AT_ONCE = 16;
@@ -72,15 +72,18 @@ async function entrant(bench: Bench, store: Store): Promise<Entrant> {
       image: makeImage(LAYER),
       tag: `v${from + n}`,
     }));
-    const agent = new http.Agent({ keepAlive: true, maxSockets: AT_ONCE });
-    const place = { origin: store.origin, repository: REPOSITORY };
-    try {
-      return await secondsOf(() =>
-        inParallel(batch, AT_ONCE, ({ image, tag }) => pushImage(place, image, tag, agent)),
-      );
-    } finally {
-      agent.destroy();
-    }
+    const idle = Array.from({ length: AT_ONCE }, () => new RawConnection(store.origin));
+    const all = [...idle];
+    const seconds = await secondsOf(() =>
+      inParallel(batch, AT_ONCE, async ({ image, tag }) => {
+        const connection = idle.pop();
+        if (connection === undefined) throw new Error("more pushes at once than connections");
+        await pushImage(connection, REPOSITORY, image, tag);
+        idle.push(connection);
+      }),
+    );
+    for (const connection of all) connection.close();
+    return seconds;
   };
   await push(WARM_UP);
   return { name: store.name, server: store, measure: async () => count / (await push(count)) };

@@ -6,7 +6,7 @@ import { startBareHttp } from "../contenders/bare-http.ts";
 import { REPOSITORY, startRegistry } from "../contenders/cncf-registry.ts";
 import { startLayerd } from "../contenders/layerd.ts";
 import { alternate, type Bench, compare, GIB, KIB, type Scenario } from "../toolkit/bench.ts";
-import { type Image, makeImage, pushConfig, pushImage } from "../toolkit/images.ts";
+import { type Image, makeImage, pushConfig, pushOne } from "../toolkit/images.ts";
 import type { Comparison } from "../toolkit/statistics.ts";
 import { wrk } from "../toolkit/wrk.ts";
 
@@ -34,7 +34,7 @@ async function run(bench: Bench): Promise<Comparison[]> {
   const image = makeImage(KIB);
   for (const { origin } of stores) {
     await pushConfig(origin, REPOSITORY);
-    await pushImage({ origin, repository: REPOSITORY }, image, "latest");
+    await pushOne(origin, REPOSITORY, image, "latest");
   }
   const comparisons: Comparison[] = [];
   for (const { what, path, bytes } of readsOf(image)) {

@@ -13,7 +13,7 @@ import {
   secondsOf,
 } from "../toolkit/bench.ts";
 import { expect, send, sendAll } from "../toolkit/http-client.ts";
-import { makeImage, pushConfig, pushImage, putManifest } from "../toolkit/images.ts";
+import { makeImage, pushConfig, pushOne, putManifest } from "../toolkit/images.ts";
 import type { Comparison } from "../toolkit/statistics.ts";
 import { formatNumber } from "../toolkit/table.ts";
 
@@ -69,7 +69,7 @@ async function tagged(bench: Bench, servers: AsyncDisposableStack, count: number
   const store = servers.use(await startLayerd(bench, data));
   const image = makeImage(1024);
   await pushConfig(store.origin, REPOSITORY);
-  await pushImage({ origin: store.origin, repository: REPOSITORY }, image, "first");
+  await pushOne(store.origin, REPOSITORY, image, "first");
   let last = 0;
   const batch = (size: number) =>
     Array.from({ length: size }, () => {

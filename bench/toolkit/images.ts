@@ -1,12 +1,11 @@
 import { randomBytes } from "node:crypto";
-import type http from "node:http";
 import { digestOf } from "../../src/core/digest.ts";
 import { MEDIA_TYPE } from "../../src/core/media-type.ts";
-import { expect, type PreparedRequest, send } from "./http-client.ts";
+import type { PreparedRequest } from "./http-client.ts";
+import { type RawAnswer, RawConnection } from "./raw-client.ts";
 
 /* Images as clients push them, by the distribution API, which all registries speak. */
 
-const BYTES = { "Content-Type": "application/octet-stream" };
 const CONFIG = Buffer.from(
   JSON.stringify({ architecture: "amd64", os: "linux", rootfs: { type: "layers", diff_ids: [] } }),
 );
@@ -38,19 +37,28 @@ export function manifestOf(layers: readonly Descriptor[], n = 0): string {
 
 /** The config that all images share must be there before the first of them. */
 export async function pushConfig(origin: string, repository: string): Promise<void> {
-  await pushBlob(origin, repository, CONFIG);
+  const connection = new RawConnection(origin);
+  await pushBlob(connection, repository, CONFIG);
+  connection.close();
 }
 
 /** One blob, one manifest, one tag. */
 export async function pushImage(
-  place: { readonly origin: string; readonly repository: string },
-  image: Image,
+  connection: RawConnection,
+  repository: string,
+  { layer, manifest }: Image,
   tag: string,
-  agent?: http.Agent,
 ): Promise<void> {
-  await pushBlob(place.origin, place.repository, image.layer, agent);
-  const request = putManifest(place.origin, place.repository, tag, image.manifest);
-  expect(201, request, await send(request, agent));
+  await pushBlob(connection, repository, layer);
+  const target = `/v2/${repository}/manifests/${tag}`;
+  must(201, await connection.send("PUT", target, manifest, MEDIA_TYPE.manifest), target);
+}
+
+/** The same, over a connection of its own. */
+export async function pushOne(origin: string, repository: string, image: Image, tag: string): Promise<void> {
+  const connection = new RawConnection(origin);
+  await pushImage(connection, repository, image, tag);
+  connection.close();
 }
 
 export function putManifest(
@@ -64,19 +72,18 @@ export function putManifest(
 }
 
 /** distribution-spec §Pushing a blob monolithically, POST then PUT: the way that every registry takes. */
-async function pushBlob(
-  origin: string,
-  repository: string,
-  bytes: Buffer,
-  agent?: http.Agent,
-): Promise<void> {
-  const begin = { method: "POST", url: `${origin}/v2/${repository}/blobs/uploads/` };
-  const session = await send(begin, agent);
-  expect(202, begin, session);
-  const url = new URL(session.headers.location ?? "", origin);
-  url.searchParams.set("digest", digestOf(bytes));
-  const finish = { method: "PUT", url: url.href, headers: BYTES, body: bytes };
-  expect(201, finish, await send(finish, agent));
+async function pushBlob(connection: RawConnection, repository: string, bytes: Buffer): Promise<void> {
+  const session = `/v2/${repository}/blobs/uploads/`;
+  const opened = await connection.send("POST", session);
+  must(202, opened, session);
+  const location = new URL(opened.header("location") ?? "", "http://any");
+  location.searchParams.set("digest", digestOf(bytes));
+  const target = `${location.pathname}${location.search}`;
+  must(201, await connection.send("PUT", target, bytes, MEDIA_TYPE.bytes), target);
+}
+
+function must(status: number, answer: RawAnswer, target: string): void {
+  if (answer.status !== status) throw new Error(`${target}: ${answer.status}, not ${status}`);
 }
 
 function describe(bytes: Buffer, mediaType: string): Descriptor {
