@@ -100,11 +100,13 @@ export class Manifests {
     });
   }
 
-  /** Deletes a tag; the manifest it points at stays. @throws TAG_UNKNOWN */
+  /** Deletes a tag; the manifest it points at stays. @throws TAG_UNKNOWN, DENIED when it is immutable */
   async untag(place: Place, tag: Tag, guards: readonly Requirement[] = []): Promise<void> {
     const rules = requireWritable(this.#rules, place.repository);
-    if (rules.isImmutable(tag))
-      throw new LayerdError("DENIED", `the tag ${tag} is immutable`, { detail: { tag } });
+    if (rules.isImmutable(tag)) {
+      const { digest } = await this.find(place.repository, { tag });
+      throw new LayerdError("DENIED", `the tag ${tag} is immutable`, { detail: { tag, is: digest } });
+    }
     await this.#index.apply(place.repository, {
       who: place.who,
       changes: [{ type: "tagDeleted", tag }],

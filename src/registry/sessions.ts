@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import type { UploadId } from "../blobs/port.ts";
 import type { Digest, DigestAlgorithm } from "../core/digest.ts";
+import { LayerdError } from "../core/errors.ts";
 import type { Incoming, LayerClaims, Layers, Place, StoredLayer } from "./layers.ts";
 import { type AppendRequest, offsetMismatch, type UploadState } from "./upload-state.ts";
 import { type Uploads, WORTH_RESUMING } from "./uploads.ts";
@@ -21,6 +22,8 @@ interface Announced {
   readonly repository: Place["repository"];
   readonly who: string;
   readonly claims: LayerClaims;
+  /** Resolves when the session has become an upload; set while it does. */
+  beginning?: Promise<unknown>;
 }
 
 /**
@@ -49,7 +52,12 @@ export class Sessions {
 
   /** How many bytes have arrived. @throws BLOB_UPLOAD_UNKNOWN */
   async offset(place: Place, id: UploadId): Promise<number> {
-    return this.#find(place, id) === undefined ? (await this.#uploads.state(place, id)).offset : 0;
+    if (this.#find(place, id) !== undefined) return 0;
+    const { offset, layer } = await this.#uploads.state(place, id);
+    if (layer === undefined) return offset;
+    // The process that took the last part has died before it could say so.
+    this.#uploads.forget(id);
+    throw new LayerdError("BLOB_UPLOAD_UNKNOWN");
   }
 
   /**
@@ -76,18 +84,23 @@ export class Sessions {
     const { at, length, digest } = part;
     const request: AppendRequest = { at, length, size: undefined, last: true, digests: [digest] };
     const { layer } = await this.#uploads.append(place, id, source, request);
+    this.#uploads.forget(id);
     return layer ?? (await this.#layers.find(place.repository, digest));
   }
 
   /** @throws BLOB_UPLOAD_UNKNOWN */
   async cancel(place: Place, id: UploadId): Promise<void> {
+    const announced = this.#find(place, id);
+    await announced?.beginning?.catch(() => undefined);
     if (this.#find(place, id) === undefined) await this.#uploads.cancel(place, id);
     else this.#announced.delete(id);
   }
 
   /** A small blob in one piece: keeping a record of its upload would take longer than sending it again. */
   #isWhole(place: Place, id: UploadId, { length }: Part): boolean {
-    return length !== undefined && length <= WORTH_RESUMING && this.#find(place, id) !== undefined;
+    const announced = this.#find(place, id);
+    const isEmpty = announced !== undefined && announced.beginning === undefined;
+    return isEmpty && length !== undefined && length <= WORTH_RESUMING;
   }
 
   async #storeWhole(
@@ -102,13 +115,19 @@ export class Sessions {
     return layer;
   }
 
-  /** Makes an upload of a session that is still empty. */
+  /** Makes an upload of a session that is still empty. It is known all the while, and stays when that fails. */
   async #begin(place: Place, id: UploadId, { at = 0 }: Part): Promise<void> {
     const announced = this.#find(place, id);
     if (announced === undefined) return;
     if (at !== 0) throw offsetMismatch(0, at);
-    this.#announced.delete(id);
-    await this.#uploads.create(place, announced.claims, id);
+    announced.beginning ??= this.#uploads.create(place, announced.claims, id);
+    try {
+      await announced.beginning;
+      this.#announced.delete(id);
+    } catch (error) {
+      delete announced.beginning;
+      throw error;
+    }
   }
 
   /** A session of somebody else is answered like one that is not there. */

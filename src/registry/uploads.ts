@@ -69,7 +69,7 @@ export class Uploads {
    * @throws BLOB_UPLOAD_UNKNOWN
    */
   async state(place: Place, id: UploadId): Promise<UploadState> {
-    return await this.#turns.take(id, async () => {
+    return await this.#takeTurn(place, id, async () => {
       const finished = this.#recall(place, id);
       if (finished !== undefined) return finished;
       return await this.#work(place, id, async (upload) => {
@@ -87,7 +87,7 @@ export class Uploads {
    * DIGEST_INVALID
    */
   async append(place: Place, id: UploadId, source: Incoming, request: AppendRequest): Promise<UploadState> {
-    return await this.#turns.take(id, async (turn) => {
+    return await this.#takeTurn(place, id, async (turn) => {
       if (this.#recall(place, id) !== undefined) throw alreadyComplete();
       return await this.#work(place, id, async (upload) => {
         if (upload.committed === undefined) return await this.#append(place, upload, source, request, turn);
@@ -99,10 +99,15 @@ export class Uploads {
 
   /** Ends an upload and frees its space. @throws BLOB_UPLOAD_UNKNOWN */
   async cancel(place: Place, id: UploadId): Promise<void> {
-    await this.#turns.take(id, async () => {
+    await this.#takeTurn(place, id, async () => {
       if (this.#recall(place, id) !== undefined) this.#finished.delete(id);
       else await this.#open.cancel(await this.#own(place, id));
     });
+  }
+
+  /** Remembers a finished upload no longer: it is unknown from now on. */
+  forget(id: UploadId): void {
+    this.#finished.delete(id);
   }
 
   /**
@@ -195,7 +200,10 @@ export class Uploads {
     return await this.#finish(place, upload, stat);
   }
 
-  /** Takes the bytes of a part. The size of the whole is recorded once somebody tells it. @throws SIZE_INVALID */
+  /**
+   * Takes the bytes of a part. The size of the whole is recorded once somebody tells it.
+   * @throws SIZE_INVALID, REQUEST_TOO_LARGE before anything is taken when that was announced
+   */
   async #take(
     place: Place,
     upload: BlobUpload,
@@ -205,6 +213,7 @@ export class Uploads {
   ): Promise<void> {
     const { at, length } = request;
     const size = agreedSize(noteOf(upload).size, request);
+    if (length !== undefined) this.#layers.limit(place.repository, at + length);
     const whole = this.#layers.limit(place.repository, size);
     if (size !== noteOf(upload).size) await upload.amend({ ...noteOf(upload), size });
     const signal = source.signal === undefined ? turn : AbortSignal.any([turn, source.signal]);
@@ -237,6 +246,13 @@ export class Uploads {
     this.#finished.set(upload.id, { place: { repository, who }, state });
     await this.#open.cancel(upload);
     return state;
+  }
+
+  /** Only who owns an upload may end a transfer that is running on it. @throws BLOB_UPLOAD_UNKNOWN */
+  async #takeTurn<T>(place: Place, id: UploadId, work: (turn: AbortSignal) => Promise<T>): Promise<T> {
+    const running = this.#turns.busy(id) ? await this.#open.find(id) : undefined;
+    if (running !== undefined && !belongsTo(running, place)) throw new LayerdError("BLOB_UPLOAD_UNKNOWN");
+    return await this.#turns.take(id, work);
   }
 
   async #work<T>(place: Place, id: UploadId, work: (upload: BlobUpload) => Promise<T>): Promise<T> {

@@ -1,4 +1,5 @@
 import type { RepositoryName } from "../../core/name.ts";
+import type { Page } from "../../index/port.ts";
 import { replyJson } from "../reply.ts";
 import type { Call } from "../request-context.ts";
 import type { Service } from "../service.ts";
@@ -7,13 +8,23 @@ import { linkToNext, pageOf } from "./pages.ts";
 /** `GET /v2/_catalog`: the repositories that the caller may list, as Docker's registries have it. */
 export async function getCatalog(service: Service, ctx: Call): Promise<void> {
   const { limit, after } = pageOf(ctx);
-  const page = await service.registry.repositories.list({
-    limit: Math.max(limit, 1),
-    ...(after === undefined ? {} : { after }),
-  });
-  const repositories: RepositoryName[] = [];
-  for (const name of limit === 0 ? [] : page.items) {
-    if (await ctx.layerd.may("list", name)) repositories.push(name);
+  const { items, next } = limit === 0 ? { items: [] } : await visible(service, ctx, limit, after);
+  replyJson(ctx, 200, { repositories: items }, linkToNext(service, ctx, limit, next));
+}
+
+/** A page without those that the caller may not list. A link is not to name them either. */
+async function visible(
+  service: Service,
+  ctx: Call,
+  limit: number,
+  after: string | undefined,
+): Promise<Page<RepositoryName, RepositoryName>> {
+  const items: RepositoryName[] = [];
+  for await (const name of service.registry.repositories.each(after, limit + 1)) {
+    if (!(await ctx.layerd.may("list", name))) continue;
+    const last = items.at(-1);
+    if (last !== undefined && items.length === limit) return { items, next: last };
+    items.push(name);
   }
-  replyJson(ctx, 200, { repositories }, limit === 0 ? [] : linkToNext(service, ctx, limit, page.next));
+  return { items };
 }

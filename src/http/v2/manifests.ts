@@ -71,7 +71,7 @@ function created(service: Service, ctx: Call, { digest, manifest }: PushedManife
 
 /** distribution-spec end-7b: tags to be set together with the manifest. */
 function tagParameters(ctx: Call): Tag[] {
-  return [ctx.query.tag ?? []].flat().map(parseTag);
+  return [...new Set([ctx.query.tag ?? []].flat().map(parseTag))];
 }
 
 /** `DELETE`: a tag alone, or a manifest with its tags (distribution-spec §Content Management). */

@@ -4,11 +4,10 @@ import type { Service } from "../service.ts";
 // Names on one page, also when a client asks for more, or for all.
 const MOST = 10_000;
 
-/** Reads `?n=&last=`. Any `n` is clamped, never refused: 0 is allowed, and what is no number counts as not given. */
+/** Reads `?n=&last=`. A large `n` is clamped, 0 is allowed, and what is no number of names counts as not given. */
 export function pageOf(ctx: Call): { readonly limit: number; readonly after: string | undefined } {
   const n = first(ctx.query.n);
-  const number = n === undefined || n === "" ? Number.NaN : Number(n);
-  const limit = Number.isNaN(number) ? MOST : Math.trunc(Math.min(Math.max(number, 0), MOST));
+  const limit = n !== undefined && /^\d+$/.test(n) ? Math.min(Number(n), MOST) : MOST;
   return { limit, after: first(ctx.query.last) };
 }
 

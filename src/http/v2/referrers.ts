@@ -12,7 +12,8 @@ import { first } from "./pages.ts";
 export async function getReferrers(service: Service, ctx: Call, target: string): Promise<void> {
   const digest = parseDigest(target);
   await ctx.layerd.allow("pull", { digest });
-  const artifactType = first(ctx.query.artifactType) || undefined;
+  // No media type has a space: it is the plus sign of `…+json`, from a client that did not encode it.
+  const artifactType = first(ctx.query.artifactType)?.replaceAll(" ", "+") || undefined;
   const after = Number(first(ctx.query.last));
   const page = await service.registry.referrers.page(ctx.layerd.repository, digest, {
     ...(artifactType === undefined ? {} : { artifactType }),
