@@ -1,9 +1,14 @@
 import { isIP } from "node:net";
 
-/** The address to try from this machine: a server on every address is reached on loopback too. */
-export function urlOf(host: string, port: number): string {
-  const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
-  return `http://${isIP(reachable) === 6 ? `[${reachable}]` : reachable}:${port}`;
+/** The host to try from this machine: a server on every address is reached on loopback too. */
+export function reachable(host: string): string {
+  return host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
+}
+
+/** The address to try from this machine. */
+export function urlOf(host: string, port: number, scheme: "http" | "https" = "http"): string {
+  const name = reachable(host);
+  return `${scheme}://${isIP(name) === 6 ? `[${name}]` : name}:${port}`;
 }
 
 /** Whether only this machine can reach a server there. */

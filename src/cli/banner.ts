@@ -2,13 +2,16 @@ import { resolve } from "node:path";
 import { styleText } from "node:util";
 import type { ServerConfig } from "../config.ts";
 import { VERSION } from "../version.ts";
-import { isLoopback, urlOf } from "./address.ts";
+import { isLoopback, reachable, urlOf } from "./address.ts";
+import { curlFlag } from "./tls.ts";
 
 /** What a server that has just started tells whoever started it. Coloured where standard error is a terminal. */
 export function banner(config: ServerConfig, port: number): string {
   const style = (format: "bold" | "dim" | "cyan" | "yellow", text: string) =>
     styleText(format, text, { stream: process.stderr });
-  const url = urlOf(config.host, port);
+  const secure = config.tlsCert !== "";
+  const url = urlOf(config.host, port, secure ? "https" : "http");
+  const curl = secure ? `curl ${curlFlag(config.tlsCert, reachable(config.host))}` : "curl";
   const rows = [
     ["data", config.memory ? "in memory: gone when the server stops" : resolve(config.data)],
     ["durability", durability(config)],
@@ -20,8 +23,8 @@ export function banner(config: ServerConfig, port: number): string {
     ...rows.map(([name = "", value = ""]) => `  ${style("dim", name.padEnd(10))}  ${value}`),
     "",
     style("dim", "  Try:"),
-    `    echo hello | curl --data-binary @- ${url}/layer`,
-    `    curl ${url}/layer`,
+    `    echo hello | ${curl} --data-binary @- ${url}/layer`,
+    `    ${curl} ${url}/layer`,
   ];
   return `\n${lines.join("\n")}\n\n`;
 }

@@ -44,9 +44,17 @@ export class Drain {
     clearInterval(look);
   }
 
-  /** node:http does not count a connection as idle that has never brought a request. */
+  /**
+   * node:http does not count a connection as idle that has never brought a request, and one of HTTP/2 that has been
+   * said goodbye to waits for its client to hang up.
+   */
   #closeUnused(): void {
-    const used = new Set([...this.#answering].map((res) => res.req.socket));
-    for (const socket of this.#sockets) if (!used.has(socket)) socket.destroy();
+    const used = new Set([...this.#answering].map((res) => peerOf(res.req.socket)));
+    for (const socket of this.#sockets) if (!used.has(peerOf(socket))) socket.destroy();
   }
+}
+
+/** Names a connection: with TLS, what a request calls its socket is another object, but has the same other end. */
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }

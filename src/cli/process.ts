@@ -12,6 +12,11 @@ export function stopSignal(): Promise<NodeJS.Signals> {
   return promise;
 }
 
+/** Has the files of the certificate read again, as whoever renews certificates asks daemons to. */
+export function onHangup(reload: () => void): void {
+  process.on("SIGHUP", reload);
+}
+
 /** After an error that nobody caught the state of the process is unknown: it is logged, and the process ends. */
 export function onFatal(log: Logger): void {
   process.on("uncaughtException", (err, origin) => {

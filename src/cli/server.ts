@@ -1,17 +1,21 @@
 import { once } from "node:events";
-import { createServer, type Server } from "node:http";
+import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Server as TlsServer } from "node:tls";
 import Koa from "koa";
 import { type ServerConfig, storeConfigOf } from "../config.ts";
 import { createLayerd, type Layerd } from "../create.ts";
 import { banner } from "./banner.ts";
 import { Drain } from "./drain.ts";
 import { explainListening } from "./failures.ts";
+import { createHttpServer, isClientGone } from "./http-server.ts";
 import { type Log, openLog } from "./log.ts";
-import { onFatal, stopSignal } from "./process.ts";
+import { onFatal, onHangup, stopSignal } from "./process.ts";
+import { type Identity, readIdentity } from "./tls.ts";
 
 /** Runs a server until a signal ends it. @throws what keeps it from starting. */
 export async function serve(config: ServerConfig): Promise<void> {
+  const identity = readIdentity(config);
   const log = openLog(config);
   onFatal(log.logger);
   const stopped = stopSignal();
@@ -20,9 +24,10 @@ export async function serve(config: ServerConfig): Promise<void> {
     logRequest: log.logRequest,
     passUnknown: false,
   });
-  const server = makeServer(layerd, log);
+  const server = await makeServer(layerd, log, identity);
   const drain = new Drain(server);
   try {
+    if (identity !== undefined) reloadOnHangup(server as unknown as TlsServer, config, log);
     const port = await listen(server, config);
     announce(config, port, log);
     log.logger.info({ signal: await stopped }, "stopping: requests in flight may finish");
@@ -34,20 +39,28 @@ export async function serve(config: ServerConfig): Promise<void> {
   await log.drain();
 }
 
-function makeServer(layerd: Layerd, log: Log): Server {
+async function makeServer(layerd: Layerd, log: Log, identity: Identity | undefined): Promise<Server> {
   const app = new Koa();
   app.use(layerd.middleware);
-  app.on("error", (err: NodeJS.ErrnoException) => {
-    // A client that left is no fault; the request's own line says that it was aborted.
-    if (!CLIENT_LEFT.has(err.code ?? "")) log.logger.error({ err }, "request failed");
+  app.on("error", (err: NodeJS.ErrnoException, ctx?: Koa.Context) => {
+    if (!isClientGone(err, ctx)) log.logger.error({ err }, "request failed");
   });
-  // Without a Host the guard answers, in words; Node would close the connection with an empty 400.
-  const server = createServer({ requireHostHeader: false }, app.callback());
+  const server = await createHttpServer(app.callback(), identity);
   layerd.configureServer(server);
   return server;
 }
 
-const CLIENT_LEFT = new Set(["EPIPE", "ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE"]);
+/** New connections show the new certificate; a file that cannot be used leaves things as they are. */
+function reloadOnHangup(server: TlsServer, config: ServerConfig, log: Log): void {
+  onHangup(() => {
+    try {
+      server.setSecureContext(readIdentity(config) ?? {});
+      log.logger.info("the certificate has been read again");
+    } catch (error) {
+      log.logger.error(`the certificate stays as it was: ${(error as Error).message}`);
+    }
+  });
+}
 
 /** Resolves with the port, which matters when any free one was asked for. */
 async function listen(server: Server, { host, port }: ServerConfig): Promise<number> {

@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { LayerdError } from "../core/errors.ts";
 import type { Incoming } from "../registry/layers.ts";
+import { streamOf } from "./http2.ts";
 import type { Call } from "./request-context.ts";
 
 /** Requests whose `100 Continue` has been left to whoever reads the body (see `configureServer`). */
@@ -57,7 +58,7 @@ export function acceptBody(ctx: Call): Body {
     });
   }
   const length = ctx.req.headers["content-length"];
-  const { signal } = faultOf(ctx.req.socket);
+  const { signal } = streamOf(ctx.res) === undefined ? faultOf(ctx.req.socket) : abortOf(ctx.req);
   return { stream: ctx.req, signal, length: length === undefined ? undefined : Number(length) };
 }
 
@@ -67,6 +68,18 @@ export function acceptBody(ctx: Call): Body {
  */
 export function failBody(socket: Socket, error: Error): void {
   faultOf(socket).abort(error);
+}
+
+/**
+ * Of a request in HTTP/2. Where its client has broken off, node:http2 says so, and then ends the body as if it were
+ * whole.
+ */
+function abortOf(req: IncomingMessage): AbortController {
+  const fault = new AbortController();
+  req.once("aborted", () =>
+    fault.abort(new LayerdError("SIZE_INVALID", "the body broke off before its end")),
+  );
+  return fault;
 }
 
 function faultOf(socket: Socket): AbortController {
@@ -79,5 +92,5 @@ function faultOf(socket: Socket): AbortController {
 
 /** For work that keeps a client waiting: an idle timeout must not take the connection for a dead one. */
 export function keepConnection(ctx: Call): void {
-  ctx.req.socket.setTimeout(0);
+  (streamOf(ctx.res) ?? ctx.req.socket).setTimeout(0);
 }

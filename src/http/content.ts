@@ -5,6 +5,7 @@ import type { Awaitable } from "../core/awaitable.ts";
 import { checkReadPreconditions, ifRangeHolds } from "../core/conditional.ts";
 import { LayerdError } from "../core/errors.ts";
 import { type ByteRange, selectRanges } from "../core/range.ts";
+import { breakOff, countBytes, isGone, streamOf } from "./http2.ts";
 import { contentRange, layOutRanges } from "./multipart-ranges.ts";
 import type { Call } from "./request-context.ts";
 
@@ -193,6 +194,7 @@ function keepVary(res: ServerResponse, fields: readonly string[]): readonly stri
 /** Sends a body of exactly `length` bytes; a broken one never looks complete. */
 async function transfer(ctx: Koa.Context, length: number, send: () => Promise<void>): Promise<number> {
   const { req, res } = ctx;
+  if (streamOf(res) !== undefined) return transferOnStream(ctx, length, send);
   const { socket } = req;
   const before = socket.bytesWritten;
   // Node compares what is written with Content-Length, and `end` throws when they differ.
@@ -202,9 +204,27 @@ async function transfer(ctx: Koa.Context, length: number, send: () => Promise<vo
     res.end();
     return length;
   } catch (error) {
-    if (res.destroyed || socket.destroyed) return Math.min(length, socket.bytesWritten - before);
-    // Not `res`: a response that waits for its turn on a pipelined connection has no socket yet.
-    socket.destroy();
+    if (isGone(req, res)) return Math.min(length, socket.bytesWritten - before);
+    breakOff(req, res);
+    throw error;
+  }
+}
+
+/** The same in HTTP/2, where Node counts nothing. */
+async function transferOnStream(
+  { req, res }: Koa.Context,
+  length: number,
+  send: () => Promise<void>,
+): Promise<number> {
+  const written = countBytes(res);
+  try {
+    await send();
+    if (written.bytes !== length) throw new Error(`the body has ${written.bytes} bytes of ${length}`);
+    res.end();
+    return length;
+  } catch (error) {
+    if (isGone(req, res)) return Math.min(length, written.bytes);
+    breakOff(req, res);
     throw error;
   }
 }
@@ -212,11 +232,11 @@ async function transfer(ctx: Koa.Context, length: number, send: () => Promise<vo
 /** Writes text of the body's own. Rejects when the client is gone. */
 async function write(res: ServerResponse, text: string): Promise<void> {
   if (!res.write(text, "latin1")) await drained(res);
-  if (res.destroyed) throw new Error("the client is gone");
+  if (isGone(res.req, res)) throw new Error("the client is gone");
 }
 
 async function drained(res: ServerResponse): Promise<void> {
-  if (res.destroyed || !res.writableNeedDrain) return;
+  if (isGone(res.req, res) || !res.writableNeedDrain) return;
   await new Promise<void>((resolve) => {
     const done = () => {
       res.off("drain", done).off("close", done);

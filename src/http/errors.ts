@@ -76,6 +76,7 @@ function tell(ctx: Call, error: LayerdError): OciAnswer {
 }
 
 function clientIsGone(ctx: Call): boolean {
+  if (streamOf(ctx.res)?.closed === true) return true;
   return ctx.req.socket.destroyed || (ctx.req.destroyed && !ctx.req.complete);
 }
 

@@ -85,7 +85,7 @@ export class Guard {
 
   #isOwn(ctx: Call, origin: string): boolean {
     const forwarded = this.#trustProxy ? ctx.req.headers["x-forwarded-host"] : undefined;
-    const host = (forwarded ?? ctx.req.headers.host ?? "").toString().toLowerCase();
+    const host = (forwarded ?? askedHost(ctx.req) ?? "").toString().toLowerCase();
     return origin === `http://${host}` || origin === `https://${host}`;
   }
 }
@@ -102,6 +102,7 @@ const ABSOLUTE_FORM = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i;
 /** @throws REQUEST_INVALID for more than one Host (RFC 9112 §3.2), of which others may have looked at the other. */
 function askedHost(req: IncomingMessage): string | undefined {
   const { rawHeaders, url = "/" } = req;
+  if (req.httpVersionMajor === 2) return askedAuthority(req);
   let hosts = 0;
   for (let i = 0; i < rawHeaders.length; i += 2) {
     if (rawHeaders[i]?.length === 4 && rawHeaders[i]?.toLowerCase() === "host") hosts += 1;
@@ -110,8 +111,19 @@ function askedHost(req: IncomingMessage): string | undefined {
   return url.startsWith("/") ? req.headers.host : (ABSOLUTE_FORM.exec(url)?.[1] ?? req.headers.host);
 }
 
+/** RFC 9113 §8.3.1: clients name the host in `:authority`; one that passes HTTP/1.1 on may use Host. @throws REQUEST_INVALID */
+function askedAuthority({ headers }: IncomingMessage): string | undefined {
+  const authority = headers[":authority"]?.toString();
+  const { host } = headers;
+  if (authority !== undefined && host !== undefined && authority.toLowerCase() !== host.toLowerCase()) {
+    throw new LayerdError("REQUEST_INVALID", "the request names one host in :authority and another in Host");
+  }
+  return authority ?? host;
+}
+
 const EXPOSED = [
   "Accept-Ranges, Content-Disposition, Content-Location, Content-Range, Docker-Content-Digest, ETag, Link",
+  "Docker-Upload-UUID, OCI-Chunk-Min-Length, OCI-Filters-Applied, OCI-Subject, OCI-Tag, Range",
   "Location, Upload-Complete, Upload-Draft-Interop-Version, Upload-Length, Upload-Limit, Upload-Offset",
   "X-Request-Id",
 ].join(", ");

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Logger } from "pino";
 import type { Authorize } from "../auth/policy.ts";
 import type { RepositoryName } from "../core/name.ts";
+import { countedBytes, wasReset } from "./http2.ts";
 import { type Call, RequestContext } from "./request-context.ts";
 
 export interface ObserveOptions {
@@ -87,16 +88,18 @@ export interface RequestLine {
 
 function line(ctx: Call, started: number, debug: boolean): RequestLine {
   const { layerd, req, res } = ctx;
+  const reset = wasReset(res);
   const line: RequestLine = {
     id: layerd.id,
     method: req.method ?? "",
     path: ctx.originalUrl,
     status: res.statusCode,
-    bytes: layerd.sent,
+    // Whoever sends learns of a reset after this.
+    bytes: reset ? (countedBytes(res) ?? layerd.sent) : layerd.sent,
     ms: Math.round((performance.now() - started) * 1000) / 1000,
   };
   if (layerd.who !== NOBODY) line.who = layerd.who;
-  if (!res.writableFinished) line.aborted = true;
+  if (!res.writableFinished || reset) line.aborted = true;
   if (debug) line.headers = headersToWatch(req.headers);
   return line;
 }

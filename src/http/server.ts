@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { LayerdError } from "../core/errors.ts";
 import { deferContinue, failBody } from "./body.ts";
 import { errorBody } from "./errors.ts";
+import { configureHttp2, speaksHttp2 } from "./http2.ts";
 
 /** Milliseconds within which the headers of a request must have arrived. */
 const HEADERS_TIMEOUT = 30_000;
@@ -29,10 +30,14 @@ export function configureServer(server: Server, idleTimeout: number): void {
   // A client that has sent its request and says that no other will follow still waits for the answer.
   Object.assign(server, { httpAllowHalfOpen: true });
   server.on("clientError", answerGarbage);
+  if (speaksHttp2(server)) configureHttp2(server, idleTimeout);
 }
 
+// What broke off a handshake: whoever is there speaks no TLS, so there is nothing to answer in.
+const HANDSHAKE_FAILED = /^ERR_(?:SSL|TLS)_/;
+
 function answerGarbage(error: Error & { code?: string }, socket: Socket): void {
-  if (!socket.writable || error.code === "ECONNRESET") {
+  if (!socket.writable || error.code === "ECONNRESET" || HANDSHAKE_FAILED.test(error.code ?? "")) {
     socket.destroy();
     return;
   }

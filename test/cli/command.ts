@@ -74,6 +74,6 @@ export async function serve(
   options: RunOptions = {},
 ): Promise<Running & { readonly url: string; readonly port: number }> {
   const running = start(t, ["serve", "--port", "0", ...args], options);
-  const [url, port] = await running.saw("stderr", /http:\/\/[\w.:[\]]+:(\d+)/);
+  const [url, port] = await running.saw("stderr", /https?:\/\/[\w.:[\]]+:(\d+)/);
   return { ...running, url, port: Number(port) };
 }
