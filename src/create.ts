@@ -41,7 +41,7 @@ export interface Host {
 
 /** layerd inside a Koa application. */
 export interface Layerd {
-  /** Serves `/`, `/layer`, `/manifest`, `/healthz`, `/readyz` and `/openapi.json` below its mount path. */
+  /** Serves `/`, `/layer`, `/manifest`, `/v2`, `/healthz`, `/readyz` and `/openapi.json` below its mount path. */
   readonly middleware: Koa.Middleware;
   /** The same without HTTP, for programs that seed or inspect a store. */
   readonly registry: Registry;
