@@ -3,6 +3,7 @@ import type { Digest } from "../../core/digest.ts";
 import { isLayerdError, type LayerdError, withHeaders } from "../../core/errors.ts";
 import type { BlobEntry } from "../../index/port.ts";
 import { serveAndClose } from "../content.ts";
+import { AS_A_FILE, neverChanges } from "../fields.ts";
 import { reply, replyJson } from "../reply.ts";
 import type { Call } from "../request-context.ts";
 import type { Service } from "../service.ts";
@@ -37,17 +38,11 @@ async function headLayer(service: Service, ctx: Call, digest: Digest): Promise<v
   }
 }
 
-// What is stored came from strangers: it is never to run as a page of this server.
-const AS_A_FILE = [
-  ...["X-Content-Type-Options", "nosniff"],
-  ...["Content-Security-Policy", "sandbox; default-src 'none'"],
-];
-
 function contentFields(service: Service, ctx: Call, entry: BlobEntry): string[] {
   return [
     ...ctx.layerd.fields,
     "Cache-Control",
-    `${service.cacheScope}, max-age=31536000, immutable`,
+    neverChanges(service),
     "Content-Disposition",
     disposition(entry),
     ...AS_A_FILE,

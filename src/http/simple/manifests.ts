@@ -7,6 +7,7 @@ import type { ManifestEntry } from "../../index/port.ts";
 import { parseReference, type Reference } from "../../registry/manifests.ts";
 import { acceptBody, keepConnection } from "../body.ts";
 import { serveAndClose } from "../content.ts";
+import { manifestFields } from "../fields.ts";
 import { reply, replyJson } from "../reply.ts";
 import type { Call } from "../request-context.ts";
 import type { Service } from "../service.ts";
@@ -58,15 +59,16 @@ export async function getManifest(service: Service, ctx: Call, id: string): Prom
   await serveAndClose(ctx, { handle, etag: `"${entry.digest}"`, mediaType: entry.mediaType, fields });
 }
 
-/** A tag may move: whoever keeps a copy must ask again (`no-cache`); what is named by digest never changes. */
-function contentFields(service: Service, ctx: Call, reference: Reference, entry: ManifestEntry): string[] {
-  const freshness = "tag" in reference ? "no-cache" : "max-age=31536000, immutable";
-  return [
-    ...ctx.layerd.fields,
-    ...["Cache-Control", `${service.cacheScope}, ${freshness}`],
-    ...["Docker-Content-Digest", entry.digest, "X-Content-Type-Options", "nosniff"],
-    ...("tag" in reference ? ["Content-Location", service.links.to(ctx, `/manifest/${entry.digest}`)] : []),
-  ];
+/** The answer to a tag says what it stands for now. */
+function contentFields(
+  service: Service,
+  ctx: Call,
+  reference: Reference,
+  { digest }: ManifestEntry,
+): string[] {
+  const location =
+    "tag" in reference ? ["Content-Location", service.links.to(ctx, `/manifest/${digest}`)] : [];
+  return [...manifestFields(service, ctx, reference, digest), ...location];
 }
 
 /** `DELETE /manifest/{id or tag}` */

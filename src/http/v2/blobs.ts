@@ -1,10 +1,10 @@
 import { type Awaitable, andThen } from "../../core/awaitable.ts";
 import { parseDigest } from "../../core/digest.ts";
 import { serveAndClose } from "../content.ts";
+import { AS_A_FILE, neverChanges } from "../fields.ts";
 import { reply } from "../reply.ts";
 import type { Call } from "../request-context.ts";
 import type { Service } from "../service.ts";
-import { AS_A_FILE, neverChanges } from "./fields.ts";
 
 /** `GET`, `HEAD /v2/{name}/blobs/{digest}` (distribution-spec §Pulling blobs). */
 export function getBlob(service: Service, ctx: Call, target: string): Awaitable<void> {

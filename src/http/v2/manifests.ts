@@ -1,15 +1,14 @@
 import { type Awaitable, andThen } from "../../core/awaitable.ts";
 import { isDigest, parseDigest } from "../../core/digest.ts";
 import { parseTag, type Tag } from "../../core/name.ts";
-import type { ManifestEntry } from "../../index/port.ts";
 import type { Reference } from "../../registry/manifests.ts";
 import type { PushedManifest } from "../../registry/push.ts";
 import { keepConnection } from "../body.ts";
 import { serveAndClose } from "../content.ts";
+import { manifestFields } from "../fields.ts";
 import { reply } from "../reply.ts";
 import type { Call } from "../request-context.ts";
 import type { Service } from "../service.ts";
-import { neverChanges } from "./fields.ts";
 import { checkManifest, guardTag } from "./guards.ts";
 import { readManifest } from "./manifest-body.ts";
 
@@ -22,20 +21,10 @@ export function getManifest(service: Service, ctx: Call, target: string): Awaita
   return andThen(ctx.layerd.allow("pull", reference), () =>
     andThen(service.registry.manifests.open(ctx.layerd.repository, reference), ({ entry, handle }) => {
       const { digest, mediaType } = entry;
-      const fields = contentFields(service, ctx, reference, entry);
+      const fields = manifestFields(service, ctx, reference, digest);
       return serveAndClose(ctx, { handle, etag: `"${digest}"`, mediaType, fields });
     }),
   );
-}
-
-/** A tag may move: whoever keeps a copy must ask again (`no-cache`). */
-function contentFields(service: Service, ctx: Call, reference: Reference, entry: ManifestEntry): string[] {
-  return [
-    ...ctx.layerd.fields,
-    ...["Docker-Content-Digest", entry.digest, "X-Content-Type-Options", "nosniff"],
-    "Cache-Control",
-    "tag" in reference ? `${service.cacheScope}, no-cache` : neverChanges(service),
-  ];
 }
 
 /** `PUT /v2/{name}/manifests/{tag or digest}` (distribution-spec §Pushing Manifests). */
