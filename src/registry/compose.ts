@@ -1,5 +1,4 @@
 import type { BlobStore } from "../blobs/port.ts";
-import type { Digest } from "../core/digest.ts";
 import { LayerdError } from "../core/errors.ts";
 import {
   type Descriptor,
@@ -19,6 +18,7 @@ import type { DiffIds } from "./diff-ids.ts";
 import { linkChange, type Place } from "./layers.ts";
 import { recordOf } from "./manifest-record.ts";
 import { storeBytes } from "./store-bytes.ts";
+import { storedBlob } from "./stored.ts";
 import { requireAllowed, requireWritable, tagRequirements } from "./write-rules.ts";
 
 export interface PostedManifest {
@@ -72,17 +72,14 @@ export class Composer {
 
   async #layers(repository: RepositoryName, request: ManifestRequest): Promise<BlobEntry[]> {
     const digests = request.layers.map((layer) => (typeof layer === "string" ? layer : layer.digest));
-    const entries = await Promise.all(digests.map((digest) => this.#stored(repository, digest)));
+    const entries = await Promise.all(
+      digests.map((digest) => storedBlob({ blobs: this.#blobs, index: this.#index }, repository, digest)),
+    );
     const missing = digests.filter((_, at) => entries[at] === undefined);
     if (missing.length === 0) return entries.filter((entry) => entry !== undefined);
     throw new LayerdError("MANIFEST_BLOB_UNKNOWN", `not here: ${missing.slice(0, 3).join(", ")}`, {
       detail: { missing: [...new Set(missing)] },
     });
-  }
-
-  async #stored(repository: RepositoryName, digest: Digest): Promise<BlobEntry | undefined> {
-    const entry = await this.#index.blob(repository, digest);
-    return entry !== undefined && (await this.#blobs.stat(digest))?.size === entry.size ? entry : undefined;
   }
 
   /** An artifact without a config of its own gets the empty one (image-spec manifest.md §Guidelines). */

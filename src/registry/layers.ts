@@ -7,6 +7,7 @@ import { sniffLayer } from "../core/media-type.ts";
 import type { RepositoryName } from "../core/name.ts";
 import type { Rules } from "../core/rules.ts";
 import type { BlobEntry, Change, Index, Page, PageRequest } from "../index/port.ts";
+import { storedBlob } from "./stored.ts";
 import { requireWritable } from "./write-rules.ts";
 
 /** Where something is to be stored, and by whom. */
@@ -93,8 +94,8 @@ export class Layers {
 
   /** @throws BLOB_UNKNOWN when the repository may not serve it, or its bytes are gone. */
   async find(repository: RepositoryName, digest: Digest): Promise<BlobEntry> {
-    const entry = await this.#index.blob(repository, digest);
-    if (entry !== undefined && (await this.#blobs.stat(digest))?.size === entry.size) return entry;
+    const entry = await storedBlob({ blobs: this.#blobs, index: this.#index }, repository, digest);
+    if (entry !== undefined) return entry;
     throw unknownLayer(digest);
   }
 
