@@ -31,6 +31,11 @@ export interface BlobHandle extends BlobStat {
   /** The whole content, when the driver holds it in memory. Not to be modified. */
   readonly bytes?: Buffer;
   /**
+   * The same as text of one character a byte, when it is small: Node sends a string together with the headers
+   * in one write, and that beats two buffers by a tenth of what a request costs.
+   */
+  readonly latin1?: string | undefined;
+  /**
    * Writes the bytes of `span` (default: all) to `writable` by the driver's fastest way, honouring
    * back-pressure. Never ends the writable. Rejects when the writable fails or closes, or when the blob
    * turns out shorter than it was.

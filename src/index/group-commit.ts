@@ -52,7 +52,8 @@ export class GroupCommit {
 
   /** The batch that the present value of an entry is waiting for, if any. */
   pending(key: string): Batch | undefined {
-    return this.#pending.get(key);
+    // Mostly nothing is: then the key, made for this question, need not be hashed.
+    return this.#pending.size === 0 ? undefined : this.#pending.get(key);
   }
 
   /** @param keys the entries that the line changes. */

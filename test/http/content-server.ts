@@ -121,7 +121,7 @@ export async function serve(
       handle: open,
       etag: `"${open.digest}"`,
       mediaType: MEDIA_TYPE,
-      fields: options.fields ?? [],
+      fields: [...(options.fields ?? [])],
     };
     try {
       outcomes.push({ sent: await serveContent(ctx, content) });

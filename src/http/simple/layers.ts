@@ -15,7 +15,7 @@ import { nextPage, pageRequest } from "./pages.ts";
 export function getLayer(service: Service, ctx: Call, id: string): Awaitable<void> {
   const digest = layerId(id);
   return andThen(ctx.layerd.allow("pull", { digest }), () =>
-    ctx.method === "HEAD" ? headLayer(service, ctx, digest) : sendLayer(service, ctx, digest),
+    ctx.req.method === "HEAD" ? headLayer(service, ctx, digest) : sendLayer(service, ctx, digest),
   );
 }
 

@@ -27,13 +27,12 @@ const ROUTES: Readonly<Record<V2Path["type"], Methods>> = {
 };
 
 /** Answers a request below `/v2`. @throws NOT_FOUND, METHOD_NOT_ALLOWED, NAME_INVALID */
-export function dispatch(service: Service, ctx: Call): unknown {
-  const { path } = ctx;
+export function dispatch(service: Service, ctx: Call, path: string): unknown {
   const parsed = parsePath(path);
   if (parsed === undefined) {
     throw new LayerdError("NOT_FOUND", `the distribution API has no ${path.slice(0, 200)}`);
   }
-  const handle = handlerOf(ROUTES[parsed.type], ctx.method);
+  const handle = handlerOf(ROUTES[parsed.type], ctx.req.method ?? "");
   if ("name" in parsed) ctx.layerd.repository = parseRepositoryName(parsed.name);
   return handle(service, ctx, targetOf(parsed));
 }
