@@ -28,7 +28,8 @@ const REGISTERED = new Map([
   ["blake3", 64],
 ]);
 
-const digest = z.string().superRefine((text, context) => {
+/** descriptor.md §Digests, of any algorithm. */
+export const digest = z.string().superRefine((text, context) => {
   const message = digestFault(text);
   if (message !== undefined) context.addIssue(message);
 });
@@ -54,8 +55,8 @@ function isUri(text: string): boolean {
   return !/[^\w\-.~:/?#[\]@!$&'()*+,;=%]|%(?![0-9A-Fa-f]{2})/.test(text);
 }
 
-/** annotations.md §Rules: strings by string keys. Unlike a zod record, it stops after enough faults. */
-export const annotations = z.unknown().transform((value, context): Record<string, string> => {
+/** Strings by string keys. Unlike a zod record, it stops after enough faults. */
+export const stringMap = z.unknown().transform((value, context): Record<string, string> => {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     context.addIssue("expected an object");
     return z.NEVER;
@@ -70,6 +71,9 @@ export const annotations = z.unknown().transform((value, context): Record<string
   }
   return map as Record<string, string>;
 });
+
+/** annotations.md §Rules. */
+export const annotations = stringMap;
 
 /** A list whose items are checked one by one, until there are more faults than anybody reads. */
 export function listOf<T extends z.ZodType>(item: T) {
@@ -90,12 +94,13 @@ export function listOf<T extends z.ZodType>(item: T) {
 }
 
 /** An object that may have more than `shape` says; `null` is as good as absent. */
-function lenientObject<S extends z.ZodRawShape>(shape: S) {
+export function lenientObject<S extends z.ZodRawShape>(shape: S) {
   return z.preprocess(withoutNulls, z.object(shape, "expected an object"));
 }
 
 function withoutNulls(value: unknown): unknown {
-  if (typeof value !== "object" || value === null || !Object.values(value).includes(null)) return value;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  if (!Object.values(value).includes(null)) return value;
   return Object.fromEntries(Object.entries(value).filter(([, inner]) => inner !== null));
 }
 

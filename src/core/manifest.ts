@@ -1,10 +1,9 @@
 import type { z } from "zod";
-import type { contentDescriptor } from "./descriptor-schema.ts";
 import { isDigest } from "./digest.ts";
 import type { Descriptor } from "./image.ts";
 import { imageSchema, indexSchema } from "./manifest-schemas.ts";
 import { declaredByHeader, type ManifestKind, manifestKind, resolveMediaType } from "./manifest-type.ts";
-import { isForeignLayer } from "./media-type.ts";
+import { isForeignLayer, isImageConfig } from "./media-type.ts";
 import { parseStrictJson } from "./strict-json.ts";
 import { conform, faultsError } from "./validate.ts";
 
@@ -23,6 +22,10 @@ export interface ParsedManifest {
    * registry cannot check cannot be here, and is left out.
    */
   readonly foreignBlobs: readonly Descriptor[];
+  /** All that it consists of, in its order: one digest may be named more than once, with other media types. */
+  readonly content: readonly ContentDescriptor[];
+  /** The one of the blobs that says how to run the image; `undefined` when it is no image that can be run. */
+  readonly imageConfig?: Descriptor;
   /** Manifests that an index points at, each once. */
   readonly manifests: readonly Descriptor[];
   readonly subject?: Descriptor;
@@ -56,13 +59,22 @@ function parseImage(document: unknown, mediaType: string): ParsedManifest {
     isForeignLayer(mediaType) ? "foreign" : "blob",
   );
   const artifactType = image.artifactType || image.config.mediaType;
-  const common = describe({ ...image, artifactType });
-  return { kind: "image", mediaType, blobs: blob, foreignBlobs: foreign, manifests: [], ...common };
+  return {
+    kind: "image",
+    mediaType,
+    content,
+    blobs: blob,
+    foreignBlobs: foreign,
+    ...(isHeld(image.config) && isImageConfig(image.config.mediaType) ? { imageConfig: image.config } : {}),
+    manifests: [],
+    ...describe({ ...image, artifactType }),
+  };
 }
 
 function parseIndex(document: unknown, mediaType: string): ParsedManifest {
   const index = conform(indexSchema, document, "MANIFEST_INVALID");
-  const held = distinct(index.manifests ?? [], (at) => `$.manifests[${at}]`);
+  const content = index.manifests ?? [];
+  const held = distinct(content, (at) => `$.manifests[${at}]`);
   const {
     manifest = [],
     blob = [],
@@ -74,6 +86,7 @@ function parseIndex(document: unknown, mediaType: string): ParsedManifest {
   return {
     kind: "index",
     mediaType,
+    content,
     blobs: blob,
     foreignBlobs: foreign,
     manifests: manifest,
@@ -91,13 +104,14 @@ function describe(manifest: z.output<typeof indexSchema> | z.output<typeof image
   };
 }
 
-type Parsed = z.output<typeof contentDescriptor>;
+/** A descriptor as a client wrote it: what is not meant to be pushed may have a digest that cannot be checked here. */
+export type ContentDescriptor = Omit<Descriptor, "digest"> & { readonly digest: string };
 
 /**
  * Each digest once, as it is named first. @throws MANIFEST_INVALID when one has two sizes: only one of them could
  * be checked against the blob.
  */
-function distinct(descriptors: readonly Parsed[], pathOf: (at: number) => string): Descriptor[] {
+function distinct(descriptors: readonly ContentDescriptor[], pathOf: (at: number) => string): Descriptor[] {
   const first = new Map<string, Descriptor>();
   for (const [at, descriptor] of descriptors.entries()) {
     if (!isHeld(descriptor)) continue;
@@ -111,7 +125,9 @@ function distinct(descriptors: readonly Parsed[], pathOf: (at: number) => string
   return [...first.values()];
 }
 
-function isHeld(descriptor: Parsed | null | undefined): descriptor is Parsed & Descriptor {
+function isHeld(
+  descriptor: ContentDescriptor | null | undefined,
+): descriptor is ContentDescriptor & Descriptor {
   return descriptor !== undefined && descriptor !== null && isDigest(descriptor.digest);
 }
 

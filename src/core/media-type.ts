@@ -5,6 +5,7 @@ export const MEDIA_TYPE = {
   dockerManifest: "application/vnd.docker.distribution.manifest.v2+json",
   dockerList: "application/vnd.docker.distribution.manifest.list.v2+json",
   config: "application/vnd.oci.image.config.v1+json",
+  dockerConfig: "application/vnd.docker.container.image.v1+json",
   empty: "application/vnd.oci.empty.v1+json",
   tar: "application/vnd.oci.image.layer.v1.tar",
   tarGzip: "application/vnd.oci.image.layer.v1.tar+gzip",
@@ -32,6 +33,12 @@ export function isParametrizedMediaType(text: string): boolean {
 /** A media type without its parameters, in lower case: what two of them are compared by (RFC 6838 §4.2). */
 export function essenceOf(mediaType: string): string {
   return (mediaType.split(";", 1)[0] ?? "").trim().toLowerCase();
+}
+
+/** True for the config of an image that a container engine can run (image-spec config.md). */
+export function isImageConfig(mediaType: string): boolean {
+  const essence = essenceOf(mediaType);
+  return essence === MEDIA_TYPE.config || essence === MEDIA_TYPE.dockerConfig;
 }
 
 const FOREIGN_LAYERS = [

@@ -1,7 +1,6 @@
 import { digestOf } from "./digest.ts";
 import { anyOf, type Matcher, pathGlob, textGlob } from "./glob.ts";
-import type { Descriptor } from "./image.ts";
-import type { ParsedManifest } from "./manifest.ts";
+import type { ContentDescriptor, ParsedManifest } from "./manifest.ts";
 import { essenceOf, MEDIA_TYPE } from "./media-type.ts";
 import type { RepositoryName, Tag } from "./name.ts";
 
@@ -91,15 +90,15 @@ function allowing(patterns: readonly string[]): Matcher {
  * artifactType, and those of everything it consists of. Its subject is no part of it.
  */
 export function mediaTypesOf(manifest: ParsedManifest): string[] {
-  const { mediaType, artifactType, blobs, foreignBlobs, manifests } = manifest;
-  const content = [...blobs, ...foreignBlobs, ...manifests].filter((descriptor) => !isEmpty(descriptor));
+  const { mediaType, artifactType, content } = manifest;
   const own = artifactType === undefined ? [mediaType] : [mediaType, artifactType];
-  return [...new Set([...own, ...content.map((descriptor) => descriptor.mediaType)])];
+  const parts = content.filter((descriptor) => !isEmpty(descriptor));
+  return [...new Set([...own, ...parts.map((descriptor) => descriptor.mediaType)])];
 }
 
 const EMPTY = digestOf(Buffer.from("{}"));
 
 /** image-spec manifest.md §Guidance for an Empty Descriptor: it stands where there is nothing. */
-function isEmpty({ mediaType, digest }: Descriptor): boolean {
+function isEmpty({ mediaType, digest }: ContentDescriptor): boolean {
   return mediaType === MEDIA_TYPE.empty && digest === EMPTY;
 }

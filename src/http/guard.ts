@@ -38,7 +38,8 @@ export class Guard {
 
   /** The answer to a CORS preflight of an allowed origin; `undefined` for every other request. */
   preflight(ctx: Call): string[] | undefined {
-    if (ctx.req.method !== "OPTIONS" || ctx.req.headers["access-control-request-method"] === undefined) return;
+    if (ctx.req.method !== "OPTIONS" || ctx.req.headers["access-control-request-method"] === undefined)
+      return;
     if (!this.#origins.has((ctx.req.headers.origin ?? "").toLowerCase())) return;
     return [
       ...["Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE"],

@@ -7,6 +7,7 @@ import type { RepositoryName, Tag } from "../core/name.ts";
 import type { RepositoryRules, Rules } from "../core/rules.ts";
 import { faultsError } from "../core/validate.ts";
 import type { Index, Requirement } from "../index/port.ts";
+import { checkImageConfig } from "./config-check.ts";
 import type { Place } from "./layers.ts";
 import { recordOf } from "./manifest-record.ts";
 import { storeBytes } from "./store-bytes.ts";
@@ -64,6 +65,7 @@ export class Pusher {
     const manifest = parseManifest(bytes, contentType);
     requireAllowed(rules, manifest);
     const present = await this.#present(repository, manifest, rules);
+    await checkImageConfig(this.#blobs, manifest, rules);
     if (!(await this.#isStored(repository, digest, bytes))) await storeBytes(this.#blobs, bytes, digest);
     await this.#index.apply(repository, {
       who,

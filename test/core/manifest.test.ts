@@ -69,6 +69,7 @@ test("what the document does not say is absent", (t) => {
   const quiet = { ...INDEX, mediaType: "", artifactType: "", subject: null, annotations: null };
   t.deepEqual(Object.keys(parse(quiet, OCI_INDEX)).sort(), [
     "blobs",
+    "content",
     "foreignBlobs",
     "kind",
     "manifests",

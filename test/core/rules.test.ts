@@ -73,17 +73,17 @@ function descriptor(mediaType: string, content = mediaType): Descriptor {
 }
 
 function manifest(parts: Partial<ParsedManifest>): ParsedManifest {
-  const nothing = { blobs: [], foreignBlobs: [], manifests: [] };
+  const nothing = { content: [], blobs: [], foreignBlobs: [], manifests: [] };
   return { kind: "image", mediaType: MEDIA_TYPE.manifest, ...nothing, ...parts };
 }
 
 test("a manifest has the media types of itself, its config and its layers", (t) => {
-  const blobs = [
+  const content = [
     descriptor(MEDIA_TYPE.config),
     descriptor(MEDIA_TYPE.tarGzip),
     descriptor(MEDIA_TYPE.tarGzip, "2"),
   ];
-  t.deepEqual(mediaTypesOf(manifest({ artifactType: MEDIA_TYPE.config, blobs })), [
+  t.deepEqual(mediaTypesOf(manifest({ artifactType: MEDIA_TYPE.config, content })), [
     MEDIA_TYPE.manifest,
     MEDIA_TYPE.config,
     MEDIA_TYPE.tarGzip,
@@ -91,8 +91,8 @@ test("a manifest has the media types of itself, its config and its layers", (t) 
 });
 
 test("the empty blob of an artifact needs no permission, its artifactType does", (t) => {
-  const blobs = [descriptor(MEDIA_TYPE.empty, "{}"), descriptor("text/plain")];
-  t.deepEqual(mediaTypesOf(manifest({ artifactType: "application/x.sbom", blobs })), [
+  const content = [descriptor(MEDIA_TYPE.empty, "{}"), descriptor("text/plain")];
+  t.deepEqual(mediaTypesOf(manifest({ artifactType: "application/x.sbom", content })), [
     MEDIA_TYPE.manifest,
     "application/x.sbom",
     "text/plain",
@@ -100,15 +100,17 @@ test("the empty blob of an artifact needs no permission, its artifactType does",
 });
 
 test("a blob that only claims to be empty needs permission", (t) => {
-  t.true(mediaTypesOf(manifest({ blobs: [descriptor(MEDIA_TYPE.empty, "?")] })).includes(MEDIA_TYPE.empty));
+  t.true(mediaTypesOf(manifest({ content: [descriptor(MEDIA_TYPE.empty, "?")] })).includes(MEDIA_TYPE.empty));
 });
 
 test("an index has the media types of what it lists; a subject does not count", (t) => {
   const index = manifest({
     kind: "index",
     mediaType: MEDIA_TYPE.index,
-    manifests: [descriptor(MEDIA_TYPE.dockerManifest)],
-    foreignBlobs: [descriptor("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip")],
+    content: [
+      descriptor(MEDIA_TYPE.dockerManifest),
+      descriptor("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"),
+    ],
     subject: descriptor(MEDIA_TYPE.manifest),
   });
   t.deepEqual(mediaTypesOf(index).sort(), [

@@ -21,12 +21,15 @@ export function describe(mediaType: string, content: Content) {
   return { mediaType, digest: sha256(content), size: Buffer.byteLength(content) };
 }
 
-/** An image manifest, as the text to be pushed, whose blobs are `content` and the config `{}`. */
+/** The least that an image config may be (image-spec config.md §Properties). */
+export const IMAGE_CONFIG = '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers"}}';
+
+/** An image manifest, as the text to be pushed, whose blobs are `content` and `IMAGE_CONFIG`. */
 export function imageOf(content: Content, more: object = {}): string {
   return JSON.stringify({
     schemaVersion: 2,
     mediaType: MANIFEST,
-    config: describe(CONFIG, "{}"),
+    config: describe(CONFIG, IMAGE_CONFIG),
     layers: [describe(LAYER, content)],
     ...more,
   });
@@ -80,7 +83,7 @@ export class Client {
 
   /** Pushes an image of one layer under its digest or a tag; resolves with the manifest's text. */
   async pushImage(content: Content, options: { tag?: string; more?: object } = {}): Promise<string> {
-    for (const blob of [content, "{}"]) await this.pushBlob(blob);
+    for (const blob of [content, IMAGE_CONFIG]) await this.pushBlob(blob);
     const manifest = imageOf(content, options.more);
     const pushed = await this.putManifest(options.tag ?? sha256(manifest), manifest);
     if (pushed.status !== 201) throw new Error(`the manifest was not taken: ${await pushed.text()}`);

@@ -1,6 +1,16 @@
 import test from "ava";
 import { startServer } from "../../tools/server.ts";
-import { Client, INDEX, imageOf, indexOf, NOWHERE, onEachDriver, refused, sha256 } from "./client.ts";
+import {
+  Client,
+  IMAGE_CONFIG,
+  INDEX,
+  imageOf,
+  indexOf,
+  NOWHERE,
+  onEachDriver,
+  refused,
+  sha256,
+} from "./client.ts";
 
 onEachDriver("a deleted tag is gone, and its manifest stays", async (t, client) => {
   const manifest = await client.pushImage("layer", { tag: "v1" });
@@ -86,7 +96,7 @@ test("deleting a manifest does not touch the indexes that name it", async (t) =>
 
 test("of a blob deleted while a manifest that names it arrives, the manifest never dangles", async (t) => {
   const client = new Client((await startServer(t)).url);
-  for (const blob of ["{}", "layer"]) await client.pushBlob(blob);
+  for (const blob of [IMAGE_CONFIG, "layer"]) await client.pushBlob(blob);
   for (let round = 0; round < 20; round += 1) {
     const [put, remove] = await Promise.all([
       client.putManifest("v1", imageOf("layer")),

@@ -5,6 +5,7 @@ import {
   Client,
   CONFIG,
   describe,
+  IMAGE_CONFIG,
   INDEX,
   imageOf,
   indexOf,
@@ -25,7 +26,7 @@ onEachDriver(
     });
     const answer = await client.putManifest("v1", manifest);
     const errors = await refused(t, answer, 400, "MANIFEST_BLOB_UNKNOWN");
-    const missing = [sha256("{}"), sha256("one"), sha256("two")];
+    const missing = [sha256(IMAGE_CONFIG), sha256("one"), sha256("two")];
     t.deepEqual(
       errors.map(({ code, detail }) => [code, detail.digest]),
       missing.map((digest) => ["MANIFEST_BLOB_UNKNOWN", digest]),
@@ -68,11 +69,51 @@ test("an index is refused while a manifest that it names is missing", async (t) 
 
 test("a descriptor that gives a blob another size is refused", async (t) => {
   const client = new Client((await startServer(t, { memory: true })).url);
-  for (const blob of ["{}", "layer"]) await client.pushBlob(blob);
+  for (const blob of [IMAGE_CONFIG, "layer"]) await client.pushBlob(blob);
   const layers = [{ ...describe(LAYER, "layer"), size: 4 }];
   const answer = await client.putManifest("v1", imageOf("", { layers }));
   const [error] = await refused(t, answer, 400, "MANIFEST_INVALID");
   t.regex(error.detail[0].message, /5 bytes.*4/);
+});
+
+for (const [what, config, path] of [
+  ["that is no JSON", "{", "$"],
+  ["without what is required", "{}", "$.architecture"],
+  ["with an unknown rootfs", IMAGE_CONFIG.replace("layers", "layers+base"), "$.rootfs.type"],
+  ["with a key given twice", IMAGE_CONFIG.replace("{", '{"os":"windows",'), "$.os"],
+] as const) {
+  onEachDriver(`an image config ${what} is refused by its JSON path`, async (t, client) => {
+    for (const blob of [config, "layer"]) await client.pushBlob(blob);
+    const manifest = imageOf("layer", { config: describe(CONFIG, config) });
+    const [error] = await refused(t, await client.putManifest("v1", manifest), 400, "MANIFEST_INVALID");
+    t.is(error.detail[0].path, path);
+    t.true(error.message.includes(sha256(config)));
+    t.is(await client.status("HEAD", `manifests/${sha256(manifest)}`), 404);
+    // Bytes that do not claim to be an image's config may be anything.
+    const artifact = imageOf("layer", { config: describe("application/x.settings", config) });
+    t.is((await client.putManifest("v1", artifact)).status, 201);
+  });
+}
+
+onEachDriver(
+  "a config of Docker's is checked as well, and one of many megabytes refused",
+  async (t, client) => {
+    const type = "application/vnd.docker.container.image.v1+json";
+    const large = IMAGE_CONFIG.replace("{", `{"author":"${"a".repeat(100_000)}",`);
+    const tooLarge = IMAGE_CONFIG.replace("{", `{"author":"${"a".repeat(5_000_000)}",`);
+    for (const blob of ["{}", "layer", large, tooLarge]) await client.pushBlob(blob);
+    const push = (config: string) =>
+      client.putManifest("v1", imageOf("layer", { config: describe(type, config) }));
+    await refused(t, await push("{}"), 400, "MANIFEST_INVALID");
+    const [error] = await refused(t, await push(tooLarge), 400, "MANIFEST_INVALID");
+    t.is(error.detail[0].path, "$.config.size");
+    t.is((await push(large)).status, 201);
+  },
+);
+
+test("the config of a sparse manifest may be missing", async (t) => {
+  const client = new Client((await startServer(t, { memory: true, sparse: true })).url);
+  t.is((await client.putManifest("v1", imageOf("layer"))).status, 201);
 });
 
 test("other bytes than the digest says are refused", async (t) => {
@@ -108,7 +149,7 @@ for (const [what, body] of [
 ] as const) {
   test(`${what} is no manifest`, async (t) => {
     const client = new Client((await startServer(t, { memory: true })).url);
-    for (const blob of ["{}", "layer"]) await client.pushBlob(blob);
+    for (const blob of [IMAGE_CONFIG, "layer"]) await client.pushBlob(blob);
     const [error] = await refused(t, await client.putManifest("v1", body), 400, "MANIFEST_INVALID");
     t.truthy(error.detail ?? error.message);
     t.is(await client.status("HEAD", "manifests/v1"), 404);
@@ -172,7 +213,7 @@ test("a part of a manifest cannot be put (RFC 9110 §9.3.4)", async (t) => {
 
 test("a config of the same digest and two sizes is refused", async (t) => {
   const client = new Client((await startServer(t, { memory: true })).url);
-  await client.pushBlob("{}");
-  const layers = [{ ...describe(CONFIG, "{}"), size: 3 }];
+  await client.pushBlob(IMAGE_CONFIG);
+  const layers = [{ ...describe(CONFIG, IMAGE_CONFIG), size: 3 }];
   await refused(t, await client.putManifest("v1", imageOf("", { layers })), 400, "MANIFEST_INVALID");
 });

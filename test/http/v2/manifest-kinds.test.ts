@@ -3,6 +3,7 @@ import { startServer } from "../../tools/server.ts";
 import {
   Client,
   describe,
+  IMAGE_CONFIG,
   INDEX,
   imageOf,
   indexOf,
@@ -45,7 +46,7 @@ for (const [type, make] of [
 
 test("a manifest without any layers is taken", async (t) => {
   const client = new Client((await startServer(t, { memory: true })).url);
-  await client.pushBlob("{}");
+  await client.pushBlob(IMAGE_CONFIG);
   t.is((await client.putManifest("v1", imageOf("", { layers: [] }))).status, 201);
   t.is((await client.putManifest("v2", indexOf([]), { "Content-Type": INDEX })).status, 201);
 });
@@ -63,14 +64,14 @@ test("an artifact of a type of its own is taken", async (t) => {
 
 test("a foreign layer need not be here", async (t) => {
   const client = new Client((await startServer(t, { memory: true })).url);
-  await client.pushBlob("{}");
+  await client.pushBlob(IMAGE_CONFIG);
   const foreign = describe("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "elsewhere");
   t.is((await client.putManifest("v1", imageOf("", { layers: [foreign] }))).status, 201);
 });
 
 test("a manifest may be pushed before its subject, and OCI-Subject says that it was seen", async (t) => {
   const client = new Client((await startServer(t, { memory: true })).url);
-  for (const blob of ["{}", "layer"]) await client.pushBlob(blob);
+  for (const blob of [IMAGE_CONFIG, "layer"]) await client.pushBlob(blob);
   const subject = { mediaType: MANIFEST, digest: NOWHERE, size: 7 };
   const put = await client.putManifest("v1", imageOf("layer", { subject }));
   t.is(put.status, 201);
@@ -79,7 +80,7 @@ test("a manifest may be pushed before its subject, and OCI-Subject says that it 
 });
 
 onEachDriver("a manifest of 4 MiB is taken, and a byte more is 413", async (t, client) => {
-  for (const blob of ["{}", "layer"]) await client.pushBlob(blob);
+  for (const blob of [IMAGE_CONFIG, "layer"]) await client.pushBlob(blob);
   const manifest = imageOf("layer");
   const padded = (size: number) => manifest + " ".repeat(size - manifest.length);
   const most = 4 * 1024 * 1024;

@@ -1,9 +1,19 @@
 import test from "ava";
 import { startServer } from "../../tools/server.ts";
-import { Client, fieldsOf, INDEX, imageOf, MANIFEST, onEachDriver, sha256, sha512 } from "./client.ts";
+import {
+  Client,
+  fieldsOf,
+  IMAGE_CONFIG,
+  INDEX,
+  imageOf,
+  MANIFEST,
+  onEachDriver,
+  sha256,
+  sha512,
+} from "./client.ts";
 
 onEachDriver("a manifest pushed by tag is there by tag and by digest, byte for byte", async (t, client) => {
-  for (const blob of ["layer", "{}"]) await client.pushBlob(blob);
+  for (const blob of ["layer", IMAGE_CONFIG]) await client.pushBlob(blob);
   const manifest = `  ${imageOf("layer")}\n\n`;
   const put = await client.putManifest("v1", manifest);
   t.is(put.status, 201);

@@ -1,6 +1,6 @@
 import test from "ava";
 import { startServer, storedBlobs } from "../../tools/server.ts";
-import { Client, NOWHERE, onEachDriver, refused, sha256, sha512 } from "./client.ts";
+import { Client, IMAGE_CONFIG, NOWHERE, onEachDriver, refused, sha256, sha512 } from "./client.ts";
 
 const mount = (client: Client, digest: string, from?: string) =>
   client.send("POST", `blobs/uploads/?mount=${digest}${from === undefined ? "" : `&from=${from}`}`);
@@ -75,6 +75,6 @@ test("a mounted blob is what a manifest may name", async (t) => {
   const { url } = await startServer(t, { memory: true });
   const [client, base] = [new Client(url), new Client(url, "team/base")];
   const manifest = await base.pushImage("content");
-  for (const content of ["content", "{}"]) await mount(client, sha256(content), base.name);
+  for (const content of ["content", IMAGE_CONFIG]) await mount(client, sha256(content), base.name);
   t.is((await client.putManifest("latest", manifest)).status, 201);
 });

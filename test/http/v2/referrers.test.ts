@@ -6,6 +6,7 @@ import {
   Client,
   CONFIG,
   describe,
+  IMAGE_CONFIG,
   INDEX,
   imageOf,
   indexOf,
@@ -149,7 +150,7 @@ onEachDriver("megabytes of annotations are listed, page by page, none above 4 Mi
 
 test("more than a thousand referrers come on several pages, each once", async (t) => {
   const client = new Client((await startServer(t, { memory: true })).url);
-  for (const blob of ["{}", "layer"]) await client.pushBlob(blob);
+  for (const blob of [IMAGE_CONFIG, "layer"]) await client.pushBlob(blob);
   const images = Array.from({ length: 1100 }, (_, at) =>
     imageOf("layer", { subject, annotations: { at: String(at) } }),
   );

@@ -3,7 +3,20 @@ import test, { type ExecutionContext } from "ava";
 import type { StoreOptions } from "../../../src/config.ts";
 import { readUntil } from "../../tools/raw.ts";
 import { startServer, storedBlobs } from "../../tools/server.ts";
-import { Client, INDEX, imageOf, indexOf, NOWHERE, refused, sha256 } from "./client.ts";
+import {
+  Client,
+  CONFIG,
+  describe,
+  IMAGE_CONFIG,
+  INDEX,
+  imageOf,
+  indexOf,
+  LAYER,
+  MANIFEST,
+  NOWHERE,
+  refused,
+  sha256,
+} from "./client.ts";
 
 async function serve(t: ExecutionContext, rules: StoreOptions["rules"], more: StoreOptions = {}) {
   const server = await startServer(t, { memory: true, ...more, ...(rules === undefined ? {} : { rules }) });
@@ -51,7 +64,7 @@ test("an immutable tag can be set once, and again to the same manifest", async (
   const { client } = await serve(t, immutable);
   const manifest = await client.pushImage("1", { tag: "v1" });
   t.is((await client.putManifest("v1", manifest)).status, 201);
-  for (const blob of ["{}", "2"]) await client.pushBlob(blob);
+  for (const blob of [IMAGE_CONFIG, "2"]) await client.pushBlob(blob);
   const [error] = await refused(t, await client.putManifest("v1", imageOf("2")), 403, "DENIED");
   t.deepEqual(error.detail, { tag: "v1", is: sha256(manifest) });
   t.is(await (await client.send("GET", "manifests/v1")).text(), manifest);
@@ -138,7 +151,7 @@ test("a chunk that is too large is refused before it is sent", async (t) => {
 });
 
 test("a manifest larger than the rule allows is 413", async (t) => {
-  const { client } = await serve(t, small);
+  const { client } = await serve(t, [{ repositories: "**", maxManifestSize: 500 }]);
   const manifest = await client.pushImage("layer");
   await refused(t, await client.putManifest("v1", manifest.padEnd(501)), 413, "SIZE_INVALID");
   t.is((await client.putManifest("v1", manifest.padEnd(500))).status, 201);
@@ -152,4 +165,13 @@ test("a sparse repository takes manifests whose content is elsewhere, and others
   t.is((await client.putManifest("all", index, { "Content-Type": INDEX })).status, 201);
   const free = new Client(url, "free");
   await refused(t, await free.putManifest("v1", imageOf("elsewhere")), 400, "MANIFEST_BLOB_UNKNOWN");
+});
+
+test("bytes that are allowed under one media type are not let in under another", async (t) => {
+  const { client } = await serve(t, [{ repositories: "**", mediaTypes: [MANIFEST, CONFIG, LAYER] }]);
+  for (const blob of [IMAGE_CONFIG, "layer"]) await client.pushBlob(blob);
+  const layers = [describe(LAYER, "layer"), describe("application/x-evil", "layer")];
+  const answer = await client.putManifest("v1", imageOf("", { layers }));
+  const [error] = await refused(t, answer, 403, "DENIED");
+  t.deepEqual(error.detail.mediaTypes, ["application/x-evil"]);
 });

@@ -1,6 +1,6 @@
 import { json } from "../../tools/json.ts";
 import { makeTar } from "../../tools/tar.ts";
-import { Client, MANIFEST, onEachDriver, sha256 } from "./client.ts";
+import { Client, IMAGE_CONFIG, MANIFEST, onEachDriver, sha256 } from "./client.ts";
 
 onEachDriver("what is posted at /manifest is pulled from /v2/library", async (t, _client, { url }) => {
   const tar = makeTar([{ name: "a.txt", data: "a" }]);
@@ -37,7 +37,7 @@ onEachDriver("what is pushed to /v2/library is read at /manifest and /layer", as
 onEachDriver(
   "a layer that was posted may be named by a manifest that is pushed",
   async (t, _client, { url }) => {
-    for (const body of ["layer", "{}"]) await fetch(`${url}/layer`, { method: "POST", body });
+    for (const body of ["layer", IMAGE_CONFIG]) await fetch(`${url}/layer`, { method: "POST", body });
     await t.notThrowsAsync(new Client(url, "library").pushImage("layer", { tag: "v1" }));
   },
 );
