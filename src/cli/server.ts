@@ -8,7 +8,7 @@ import { createLayerd, type Layerd } from "../create.ts";
 import { banner } from "./banner.ts";
 import { Drain } from "./drain.ts";
 import { explainListening } from "./failures.ts";
-import { createHttpServer, isClientGone } from "./http-server.ts";
+import { createHttpServer, isClientGone, requestListener } from "./http-server.ts";
 import { type Log, openLog } from "./log.ts";
 import { onFatal, onHangup, stopSignal } from "./process.ts";
 import { type Identity, readIdentity } from "./tls.ts";
@@ -41,11 +41,10 @@ export async function serve(config: ServerConfig): Promise<void> {
 
 async function makeServer(layerd: Layerd, log: Log, identity: Identity | undefined): Promise<Server> {
   const app = new Koa();
-  app.use(layerd.middleware);
   app.on("error", (err: NodeJS.ErrnoException, ctx?: Koa.Context) => {
     if (!isClientGone(err, ctx)) log.logger.error({ err }, "request failed");
   });
-  const server = await createHttpServer(app.callback(), identity);
+  const server = await createHttpServer(requestListener(app, layerd.middleware), identity);
   layerd.configureServer(server);
   return server;
 }
