@@ -4,7 +4,7 @@ import { type Logger, pino } from "pino";
 import { type Authorize, allowEverything } from "./auth/policy.ts";
 import { openFilesystemBlobs } from "./blobs/filesystem.ts";
 import { createMemoryBlobs } from "./blobs/memory.ts";
-import type { BlobStore } from "./blobs/port.ts";
+import type { BlobStore, Discarded } from "./blobs/port.ts";
 import { resolveStoreConfig, type StoreConfig, type StoreOptions } from "./config.ts";
 import { digestOf } from "./core/digest.ts";
 import { parseRepositoryName } from "./core/name.ts";
@@ -18,9 +18,11 @@ import { configureServer } from "./http/server.ts";
 import { openJournalIndex } from "./index/journal.ts";
 import { createMemoryIndex } from "./index/memory.ts";
 import type { Index } from "./index/port.ts";
+import type { Collected, Verdict } from "./registry/gc/collector.ts";
+import type { Restored } from "./registry/gc/trash.ts";
 import { createRegistry, type Registry } from "./registry/registry.ts";
 
-export type { RequestLine };
+export type { Collected, Discarded, Registry, RequestLine, Restored, Verdict };
 
 /** What a host application may bring along. All of it optional. */
 export interface Host {
@@ -64,6 +66,12 @@ export async function createLayerd(config: StoreOptions = {}, host: Host = {}): 
     rules: rulesOf(settings),
     uploadTtl: settings.uploadTtl,
     unpack: { maxSize: settings.maxUnpackedSize, timeout: settings.unpackTimeout },
+    gc: {
+      interval: settings.gc ? settings.gcInterval : undefined,
+      grace: settings.gcGrace,
+      trashTtl: settings.trashTtl,
+      onCollected: (collected) => log.info(collected, "garbage collected"),
+    },
     onError: (err, what) => log.error({ err }, `${what} failed`),
   });
   let closing: Promise<void> | undefined;
@@ -78,8 +86,11 @@ export async function createLayerd(config: StoreOptions = {}, host: Host = {}): 
   };
 }
 
-function rulesOf({ rules, maxLayerSize, maxManifestSize, sparse }: StoreConfig): Rules {
-  return compileRules(rules, { maxBlobSize: maxLayerSize, maxManifestSize, sparse });
+function rulesOf({ repository, rules, maxLayerSize, maxManifestSize, sparse }: StoreConfig): Rules {
+  // Who posts a layer wants it kept, manifest or not.
+  const layersOfItsOwn = { repositories: [repository], keepUnused: Number.POSITIVE_INFINITY };
+  const defaults = { maxBlobSize: maxLayerSize, maxManifestSize, sparse };
+  return compileRules([layersOfItsOwn, ...rules], defaults);
 }
 
 interface Stores {

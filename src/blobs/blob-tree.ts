@@ -74,6 +74,11 @@ export class BlobTree {
     });
   }
 
+  /** Moves a file away from its digest. */
+  async moveOut(digest: Digest, to: string): Promise<void> {
+    await this.directory(digest).change(() => rename(this.path(digest), to));
+  }
+
   async #makeShard(path: string, digest: Digest): Promise<void> {
     await this.#branches[algorithmOf(digest)].directory.change(async () => {
       await mkdir(path).catch((error: NodeJS.ErrnoException) => {

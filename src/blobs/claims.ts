@@ -1,12 +1,6 @@
 import { algorithmOf, type Digest, type DigestAlgorithm } from "../core/digest.ts";
 import { isLayerdError, LayerdError } from "../core/errors.ts";
-
-/** What `commit` is told to expect. */
-export interface Expected {
-  readonly digests?: readonly Digest[];
-  /** Bytes. */
-  readonly size?: number;
-}
+import type { Expected } from "./port.ts";
 
 /** Algorithms of expected digests that have not been computed. */
 export function missingAlgorithms(

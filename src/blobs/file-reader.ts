@@ -47,7 +47,12 @@ export class FileReader implements BlobReader {
 
   /** A blob has just been stored: whoever asks for it next need not look. */
   stored({ digest }: BlobStat, found: Stats): void {
-    this.#learn(digest, found, {});
+    this.#learn(digest, found, this.#tree.directory(digest).version, {});
+  }
+
+  /** A blob has just been moved away: nothing that is remembered of it holds. */
+  gone(digest: Digest): void {
+    this.#known.forget(digest);
   }
 
   /** Nothing is found any more. Open handles stay readable. */
@@ -57,33 +62,36 @@ export class FileReader implements BlobReader {
 
   async #look(digest: Digest): Promise<BlobStat | undefined> {
     this.#assertOpen();
+    const directory = this.#tree.directory(digest);
+    const { version } = directory;
     const found = await stat(this.#tree.path(digest)).catch(nothing);
     if (found === undefined || !found.isFile()) return undefined;
-    await this.#tree.directory(digest).sync();
+    await directory.sync();
     // It may have become known meanwhile, and then more is known than can be told from here.
-    const known = this.#known.get(digest) ?? this.#learn(digest, found, {});
+    const known = this.#known.get(digest) ?? this.#learn(digest, found, version, {});
     return known.rotten ? undefined : known.stat;
   }
 
   async #open(digest: Digest): Promise<BlobHandle | undefined> {
     this.#assertOpen();
+    const { version } = this.#tree.directory(digest);
     const fd = await open(this.#tree.path(digest), READ).catch(nothing);
     if (fd === undefined) return undefined;
     let handle: BlobHandle | undefined;
     try {
-      handle = await this.#handle(digest, fd);
+      handle = await this.#handle(digest, fd, version);
       return handle;
     } finally {
       if (!(handle instanceof FileBlob)) await close(fd);
     }
   }
 
-  async #handle(digest: Digest, fd: number): Promise<BlobHandle | undefined> {
+  async #handle(digest: Digest, fd: number, version: number): Promise<BlobHandle | undefined> {
     const found = fstatSync(fd);
     if (!found.isFile()) return undefined;
     await this.#tree.directory(digest).sync();
-    if (found.size <= SMALL) return await this.#load(digest, fd, found);
-    return new FileBlob(this.#learn(digest, found, {}).stat, fd, this.#memory);
+    if (found.size <= SMALL) return await this.#load(digest, fd, found, version);
+    return new FileBlob(this.#learn(digest, found, version, {}).stat, fd, this.#memory);
   }
 
   /** A large blob that was looked at before: the kernel has at hand what opening it takes. */
@@ -102,31 +110,43 @@ export class FileReader implements BlobReader {
     return undefined;
   }
 
-  async #load(digest: Digest, fd: number, found: Stats): Promise<BlobHandle | undefined> {
+  async #load(digest: Digest, fd: number, found: Stats, version: number): Promise<BlobHandle | undefined> {
     const bytes = Buffer.allocUnsafeSlow(found.size);
     let length = 0;
     for (let count = 1; count > 0 && length < bytes.length; length += count) {
       count = await read(fd, bytes.subarray(length), bytes.length - length, length);
     }
     if (length === bytes.length && digestOf(bytes, algorithmOf(digest)) === digest) {
-      return this.#learn(digest, found, { blob: new BytesBlob(digest, bytes) }).blob;
+      return this.#learn(digest, found, version, { blob: new BytesBlob(digest, bytes) }).blob;
     }
-    const { path } = this.#learn(digest, found, { rotten: true });
+    const { path } = this.#learn(digest, found, version, { rotten: true });
     this.#log?.warn({ digest, path }, "a blob is damaged: it is not served until it has been pushed again");
     return undefined;
   }
 
-  #learn(digest: Digest, found: Stats, about: { blob?: BytesBlob; rotten?: boolean }): KnownBlob {
-    return this.#known.learn(
-      {
-        path: this.#tree.path(digest),
-        stat: { digest, size: found.size },
-        directory: this.#tree.directory(digest),
-        blob: about.blob,
-        rotten: about.rotten ?? false,
-      },
-      found,
-    );
+  /**
+   * Not remembered when names in the directory have changed since it was looked at (its `version` then): the blob
+   * may have been moved away, and whoever asked for it next would be told that it is there.
+   */
+  #learn(
+    digest: Digest,
+    { size, ino, mtimeMs }: Stats,
+    version: number,
+    about: { blob?: BytesBlob; rotten?: boolean },
+  ): KnownBlob {
+    const directory = this.#tree.directory(digest);
+    const known = {
+      path: this.#tree.path(digest),
+      stat: { digest, size },
+      directory,
+      blob: about.blob,
+      rotten: about.rotten ?? false,
+      ino,
+      mtimeMs,
+      seenAt: performance.now(),
+    };
+    if (directory.version === version) this.#known.learn(known);
+    return known;
   }
 
   #assertOpen(): void {

@@ -5,7 +5,6 @@ import {
   checkDigests,
   checkOffset,
   checkSize,
-  type Expected,
   isMismatch,
   missingAlgorithms,
   namingDigest,
@@ -13,7 +12,7 @@ import {
 import { remove } from "./disk.ts";
 import { Exclusive } from "./exclusive.ts";
 import { newRecordPath, recordPath, uploadPath } from "./paths.ts";
-import type { AppendOptions, BlobStat, BlobUpload, UploadId } from "./port.ts";
+import type { AppendOptions, BlobStat, BlobUpload, Expected, UploadId } from "./port.ts";
 import { type ContentContext, UploadContent } from "./upload-content.ts";
 import type { RecordFile } from "./upload-record.ts";
 
@@ -116,7 +115,7 @@ export class FileUpload implements BlobUpload {
       this.#assertOpen();
       return await this.#orDiscard(async () => {
         const digest = await this.#verify(expected);
-        return await this.#publish({ digest, size: this.offset });
+        return await this.#publish({ digest, size: this.offset }, expected.naming);
       });
     });
   }
@@ -172,9 +171,10 @@ export class FileUpload implements BlobUpload {
     }
   }
 
-  async #publish(stat: BlobStat): Promise<BlobStat> {
+  async #publish(stat: BlobStat, naming: Expected["naming"]): Promise<BlobStat> {
     await this.#content.sync();
     await this.#record?.write({ synced: this.#content.synced, committing: stat });
+    await naming?.(stat.digest);
     await this.#content.publish(stat.digest);
     this.#committed = stat;
     await this.#content.close();

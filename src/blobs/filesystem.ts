@@ -5,6 +5,7 @@ import { readBootId } from "./boot.ts";
 import { TransferMemory } from "./buffers.ts";
 import { FileIngester } from "./file-ingester.ts";
 import { FileReader } from "./file-reader.ts";
+import { FileSweeper } from "./file-sweeper.ts";
 import { FreeSpace } from "./free-space.ts";
 import { HashThreads } from "./hasher.ts";
 import type { BlobLog } from "./log.ts";
@@ -37,6 +38,7 @@ export async function openFilesystemBlobs(options: FilesystemOptions): Promise<B
   const published = (stat: BlobStat, found: Stats) => reader.stored(stat, found);
   const ingester = new FileIngester({ tree, durable, memory, threads, space, published }, stored);
   await ingester.clean(log);
+  const sweeper = new FileSweeper(tree, reader);
   const close = async () => {
     await ingester.close();
     reader.close();
@@ -49,6 +51,11 @@ export async function openFilesystemBlobs(options: FilesystemOptions): Promise<B
     begin: (begin) => ingester.begin(begin),
     resume: (id) => ingester.resume(id),
     uploads: () => ingester.uploads(),
+    list: () => sweeper.list(),
+    discard: (digest) => sweeper.discard(digest),
+    discarded: () => sweeper.discarded(),
+    restore: (digest) => sweeper.restore(digest),
+    purge: (digest) => sweeper.purge(digest),
     close: () => {
       closing ??= close();
       return closing;

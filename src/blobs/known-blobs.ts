@@ -1,4 +1,4 @@
-import { type Stats, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { LRUCache } from "lru-cache";
 import type { Digest } from "../core/digest.ts";
 import type { BytesBlob } from "./bytes-blob.ts";
@@ -55,10 +55,12 @@ export class KnownBlobs {
   }
 
   /** Remembers what was learned of a file while it had these properties. */
-  learn(about: Omit<KnownBlob, "ino" | "mtimeMs" | "seenAt">, { ino, mtimeMs }: Stats): KnownBlob {
-    const known = { ...about, ino, mtimeMs, seenAt: performance.now() };
-    this.#blobs.set(about.stat.digest, known);
-    return known;
+  learn(known: KnownBlob): void {
+    this.#blobs.set(known.stat.digest, known);
+  }
+
+  forget(digest: Digest): void {
+    this.#blobs.delete(digest);
   }
 }
 

@@ -9,14 +9,13 @@ import {
   checkDigests,
   checkOffset,
   checkSize,
-  type Expected,
   isMismatch,
   missingAlgorithms,
   namingDigest,
 } from "./claims.ts";
 import { Exclusive } from "./exclusive.ts";
 import { Head } from "./head.ts";
-import type { AppendOptions, BlobStat, BlobUpload, UploadId } from "./port.ts";
+import type { AppendOptions, BlobStat, BlobUpload, Expected, UploadId } from "./port.ts";
 import { receive } from "./source.ts";
 
 /** What the uploads of one store share. */
@@ -167,6 +166,7 @@ export class MemoryUpload implements BlobUpload {
   async #commit(expected: Expected): Promise<BlobStat> {
     const digest = await this.#verify(expected);
     const stat = { digest, size: this.offset };
+    await expected.naming?.(digest);
     this.#context.publish(digest, this.#blocks.finish());
     this.#committed = stat;
     this.#touchedAt = new Date();

@@ -5,7 +5,15 @@ import { BlocksBlob, OVERHEAD, type Room } from "./blocks.ts";
 import { BytesBlob } from "./bytes-blob.ts";
 import { MemoryUpload } from "./memory-upload.ts";
 import { isUploadId } from "./paths.ts";
-import type { BeginOptions, BlobHandle, BlobStat, BlobStore, BlobUpload, UploadId } from "./port.ts";
+import type {
+  BeginOptions,
+  BlobHandle,
+  BlobStat,
+  BlobStore,
+  BlobUpload,
+  Discarded,
+  UploadId,
+} from "./port.ts";
 
 /**
  * Blobs in memory, gone with the process.
@@ -18,6 +26,7 @@ export function createMemoryBlobs(options: { readonly limit: number }): BlobStor
 class MemoryBlobs implements BlobStore {
   readonly #room: Room;
   readonly #blobs = new Map<Digest, BytesBlob | BlocksBlob>();
+  readonly #trash = new Map<Digest, { readonly blob: BytesBlob | BlocksBlob; readonly at: Date }>();
   readonly #uploads = new Map<UploadId, MemoryUpload>();
   #closed = false;
 
@@ -66,6 +75,39 @@ class MemoryBlobs implements BlobStore {
     for (const { id, touchedAt, resumable } of this.#uploads.values()) {
       if (resumable) yield { id, touchedAt };
     }
+  }
+
+  async *list(): AsyncGenerator<Digest> {
+    for (const digest of [...this.#blobs.keys()]) yield digest;
+  }
+
+  async discard(digest: Digest): Promise<BlobStat | undefined> {
+    const blob = this.#blobs.get(digest);
+    if (blob === undefined) return undefined;
+    await this.purge(digest);
+    this.#blobs.delete(digest);
+    this.#trash.set(digest, { blob, at: new Date() });
+    return { digest, size: blob.size };
+  }
+
+  async *discarded(): AsyncGenerator<Discarded> {
+    for (const [digest, { blob, at }] of [...this.#trash]) yield { digest, size: blob.size, discardedAt: at };
+  }
+
+  async restore(digest: Digest): Promise<boolean> {
+    const blob = this.#trash.get(digest)?.blob;
+    if (blob === undefined) return false;
+    if (this.#blobs.has(digest)) await this.purge(digest);
+    this.#trash.delete(digest);
+    if (!this.#blobs.has(digest)) this.#blobs.set(digest, blob);
+    return true;
+  }
+
+  async purge(digest: Digest): Promise<void> {
+    const discarded = this.#trash.get(digest);
+    if (discarded === undefined) return;
+    this.#trash.delete(digest);
+    this.#room.give(discarded.blob.size + OVERHEAD);
   }
 
   async close(): Promise<void> {

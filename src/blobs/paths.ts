@@ -15,6 +15,8 @@ import type { UploadId } from "./port.ts";
  *       <id>                       the bytes of an upload in progress
  *       <id>.json                  the record of one that can be resumed
  *       <id>.json.new              a record being written; worth nothing after a crash
+ *     trash/
+ *       sha256/abcd…               a blob that was discarded; its time of modification tells when
  *     index/                       what repositories know of the blobs: src/index/paths.ts
  *
  * Uploads lie flat. A directory for each would cost every upload a mkdir, an rmdir and their syncs.
@@ -39,6 +41,14 @@ export function shardDirectory(root: string, digest: Digest): string {
 
 export function blobPath(root: string, digest: Digest): string {
   return join(shardDirectory(root, digest), hexOf(digest));
+}
+
+export function trashDirectory(root: string, algorithm: DigestAlgorithm): string {
+  return join(root, "trash", algorithm);
+}
+
+export function trashPath(root: string, digest: Digest): string {
+  return join(trashDirectory(root, algorithmOf(digest)), hexOf(digest));
 }
 
 export function uploadsDirectory(root: string): string {

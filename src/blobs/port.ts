@@ -86,6 +86,16 @@ export interface AppendOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What a commit is told. */
+export interface Expected {
+  /** The bytes must have each of these digests. */
+  readonly digests?: readonly Digest[];
+  /** Bytes. */
+  readonly size?: number;
+  /** Is told which blob it becomes, and waited for, before that is visible. */
+  readonly naming?: (digest: Digest) => Promise<void> | undefined;
+}
+
 /**
  * An upload on its way to becoming a blob. Nothing of it is visible under any digest before `commit`.
  * One writer at a time: a second `append`, `sync` or `commit` while one runs throws UNAVAILABLE; `cancel`
@@ -114,15 +124,39 @@ export interface BlobUpload {
    * is visible and durable, under the first digest expected. Replaces an older file of the same digest. A mismatch throws SIZE_INVALID or
    * DIGEST_INVALID and cancels the upload. A second commit resolves with the same stat.
    */
-  commit(expected?: { readonly digests?: readonly Digest[]; readonly size?: number }): Promise<BlobStat>;
+  commit(expected?: Expected): Promise<BlobStat>;
   /** Forgets the upload and frees its space, or the memory of a committed one. Idempotent. */
   cancel(): Promise<void>;
   /** Lets go of handles and memory; the upload can be resumed if it is resumable, else it is cancelled. */
   release(): Promise<void>;
 }
 
+/**
+ * What garbage collection does; never called by what answers requests. Whoever discards a blob makes sure that
+ * nobody is about to rely on it.
+ */
+export interface BlobSweeper {
+  /** Every blob, in no order. One that comes or goes meanwhile may be among them or not. */
+  list(): AsyncIterable<Digest>;
+  /**
+   * Moves a blob to the trash, from where it can be restored: when this resolves, nobody finds it any more, though
+   * open handles stay readable. `undefined` when it is not there. A power cut may bring it back.
+   */
+  discard(digest: Digest): Promise<BlobStat | undefined>;
+  /** What is in the trash, in no order. */
+  discarded(): AsyncIterable<Discarded>;
+  /** Brings a blob back from the trash, durably; false when it is not there. */
+  restore(digest: Digest): Promise<boolean>;
+  /** Frees the space of a blob in the trash. Idempotent. */
+  purge(digest: Digest): Promise<void>;
+}
+
+export interface Discarded extends BlobStat {
+  readonly discardedAt: Date;
+}
+
 /** A driver: every role, and an end. */
-export interface BlobStore extends BlobReader, BlobIngester {
+export interface BlobStore extends BlobReader, BlobIngester, BlobSweeper {
   /** Waits for what is running, then releases everything held. Idempotent. */
   close(): Promise<void>;
 }

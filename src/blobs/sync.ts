@@ -33,6 +33,11 @@ export class SyncedDirectory {
     return this.#changing === 0 && this.#durable >= this.#changes && (this.#parent?.settled ?? true);
   }
 
+  /** Another one whenever names have changed, or are just being changed. */
+  get version(): number {
+    return this.#changes;
+  }
+
   /** Runs `work`, which changes names in the directory. What it changed is durable after a `sync`. */
   async change<T>(work: () => Promise<T>): Promise<T> {
     // Counted before, because a reader sees a new name before the one who made it learns so; and after,

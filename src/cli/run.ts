@@ -5,6 +5,8 @@ import { VERSION } from "../version.ts";
 import { configCommand } from "./config.ts";
 import { explainFailure } from "./failures.ts";
 import { healthCommand } from "./health.ts";
+import { gcCommand } from "./operations/gc.ts";
+import { trashCommand } from "./operations/trash.ts";
 import { ignoreBrokenPipes } from "./process.ts";
 import { serveCommand } from "./serve.ts";
 
@@ -33,8 +35,10 @@ function makeProgram(): Command {
     .helpOption("-h, --help", "Show this help.")
     .helpCommand(false)
     .addHelpText("after", EXAMPLES);
-  for (const command of [serveCommand(), configCommand(), healthCommand()]) program.addCommand(command);
-  for (const command of [program, ...program.commands]) {
+  for (const make of [serveCommand, gcCommand, trashCommand, configCommand, healthCommand]) {
+    program.addCommand(make());
+  }
+  for (const command of withSubcommands(program)) {
     command
       .exitOverride()
       .showSuggestionAfterError(false)
@@ -45,12 +49,17 @@ function makeProgram(): Command {
   return program;
 }
 
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
+}
+
 const EXAMPLES = `
 Examples:
   layerd serve                            http://127.0.0.1:4000, everything stored in ./data
   layerd serve --port 8080 --data /srv/layers
   layerd serve --memory                   a throw-away store
   layerd serve --help                     every setting
+  layerd gc --dry-run                     what garbage collection would remove, and why
   layerd config                           the settings in force, and where each came from
 `;
 

@@ -10,6 +10,8 @@ import { Drain } from "./drain.ts";
 import { explainListening } from "./failures.ts";
 import { createHttpServer, isClientGone, requestListener } from "./http-server.ts";
 import { type Log, openLog } from "./log.ts";
+import { openControl } from "./operations/control.ts";
+import { operationsOf } from "./operations/operations.ts";
 import { onFatal, onHangup, stopSignal } from "./process.ts";
 import { type Identity, readIdentity } from "./tls.ts";
 
@@ -25,6 +27,9 @@ export async function serve(config: ServerConfig): Promise<void> {
     passUnknown: false,
   });
   const server = await makeServer(layerd, log, identity);
+  const control = config.memory
+    ? undefined
+    : await openControl(config.data, operationsOf(layerd.registry, false));
   const drain = new Drain(server);
   try {
     if (identity !== undefined) reloadOnHangup(server as unknown as TlsServer, config, log);
@@ -33,6 +38,7 @@ export async function serve(config: ServerConfig): Promise<void> {
     log.logger.info({ signal: await stopped }, "stopping: requests in flight may finish");
     await drain.finish();
   } finally {
+    await control?.close();
     await layerd.close();
   }
   log.logger.info("stopped");

@@ -47,6 +47,14 @@ export const duration: Kind<number> = {
   show: (value) => showAmount(value, MILLISECONDS),
 };
 
+/** How long something is kept: milliseconds, or for ever, which is `Infinity`. */
+export const period: Kind<number> = {
+  type: z.union([z.int().positive(), z.literal(Number.POSITIVE_INFINITY)]),
+  expected: '"forever" or a duration such as 12h or 90d',
+  read: (written) => (written === "forever" ? Number.POSITIVE_INFINITY : duration.read(written)),
+  show: (value) => (value === Number.POSITIVE_INFINITY ? "forever" : showAmount(value, MILLISECONDS)),
+};
+
 export const port: Kind<number> = {
   type: z.int().min(0).max(65_535),
   expected: "a port number from 0 to 65535",

@@ -1,7 +1,7 @@
 import { inspect } from "node:util";
 import { z } from "zod";
 import type { RepositoryRule } from "../core/rules.ts";
-import { boolean, type Checked, check, type Kind, size } from "./kinds.ts";
+import { boolean, type Checked, check, type Kind, period, size } from "./kinds.ts";
 import { didYouMean } from "./nearest.ts";
 
 /** A rule as code and files may give it; `docs/rules.md` says what each property means. */
@@ -20,6 +20,13 @@ export interface RuleOptions {
   readonly maxManifestSize?: number | string;
   /** Default: the setting of the same name. */
   readonly sparse?: boolean;
+  /** How long manifests that have no tag are kept, as in `30d`. Default: "forever". */
+  readonly keepUntagged?: string;
+  /**
+   * How long blobs that no manifest names are kept, as in `12h`. Default: the setting `gcGrace`; "forever" in the
+   * repository that `/layer` shows.
+   */
+  readonly keepUnused?: string;
 }
 
 /** A list of patterns, at least `min`; one may stand by itself. */
@@ -49,6 +56,8 @@ const PROPERTIES: { readonly [K in keyof RepositoryRule]-?: Kind<NonNullable<Rep
   maxBlobSize: size,
   maxManifestSize: size,
   sparse: boolean,
+  keepUntagged: period,
+  keepUnused: period,
 };
 
 function readTags(written: unknown): unknown {
@@ -96,7 +105,7 @@ export const repositoryRules: Kind<readonly RepositoryRule[]> = {
   type: z.array(rule, { error: ({ input }) => `${inspect(input)} is not ${EXPECTED}` }).readonly(),
   read: (written) => (typeof written === "string" ? parseJson(written) : written),
   // A line each, for people.
-  show: (rules) => rules.map((each) => `\n${JSON.stringify(each, showSize)}`).join(","),
+  show: (rules) => rules.map((each) => `\n${JSON.stringify(each, showProperty)}`).join(","),
 };
 
 /** What is no JSON stays as it is, to be shown in the error. */
@@ -108,6 +117,8 @@ function parseJson(text: string): unknown {
   }
 }
 
-function showSize(_key: string, value: unknown): unknown {
-  return typeof value === "number" ? size.show(value) : value;
+function showProperty(key: string, value: unknown): unknown {
+  return typeof value === "number" && isProperty(key)
+    ? (PROPERTIES[key] as Kind<unknown>).show(value)
+    : value;
 }

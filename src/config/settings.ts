@@ -144,6 +144,30 @@ export const STORE_SETTINGS = {
     group: "Limits",
     placeholder: "time",
   }),
+  gc: setting(boolean, {
+    default: true,
+    help: "Collect what nobody needs any more, while requests are being answered (docs/gc.md).",
+    group: "Garbage collection",
+    placeholder: "",
+  }),
+  gcInterval: setting(duration, {
+    default: 3_600_000,
+    help: "Time from the end of one collection to the next.",
+    group: "Garbage collection",
+    placeholder: "time",
+  }),
+  gcGrace: setting(duration, {
+    default: 24 * 3_600_000,
+    help: "What nobody needs is kept for so long at least after somebody was told that it is there.",
+    group: "Garbage collection",
+    placeholder: "time",
+  }),
+  trashTtl: setting(duration, {
+    default: 24 * 3_600_000,
+    help: "What was collected can be restored for this long.",
+    group: "Garbage collection",
+    placeholder: "time",
+  }),
   allowedHosts: setting(list(HOST), {
     default: [],
     help: "Host name answered besides the loopback ones when listening on loopback; can be repeated.",

@@ -18,6 +18,10 @@ export interface RepositoryRule {
   /** Bytes. */
   readonly maxManifestSize?: number;
   readonly sparse?: boolean;
+  /** Milliseconds for which manifests without a tag are kept, or for ever. */
+  readonly keepUntagged?: number;
+  /** The same for blobs that no manifest names. */
+  readonly keepUnused?: number;
 }
 
 /** What holds where no rule says otherwise. */
@@ -37,6 +41,10 @@ export interface RepositoryRules {
   readonly maxManifestSize: number;
   /** Whether a manifest may name blobs and manifests that are not here (distribution-spec §Pushing Manifests). */
   readonly sparse: boolean;
+  /** Milliseconds for which manifests that nothing needs are kept: by default for ever, which is `Infinity`. */
+  readonly keepUntagged: number;
+  /** The same for blobs that no manifest names; `undefined` leaves it to the collector. */
+  readonly keepUnused: number | undefined;
 }
 
 /** The rules of every repository. */
@@ -53,6 +61,8 @@ export function compileRules(rules: readonly RepositoryRule[], defaults: RuleDef
     readOnly: false,
     isImmutable: () => false,
     allows: () => true,
+    keepUntagged: Number.POSITIVE_INFINITY,
+    keepUnused: undefined,
     ...defaults,
   };
   const compiled = rules.map((rule) => ({

@@ -38,6 +38,21 @@ export function fold(state: RepositoryState, change: Change, at: string): Record
   }
 }
 
+/** What a client that makes these changes is told is here. */
+export function promised(changes: readonly Change[]): Digest[] {
+  return changes.flatMap((change) => {
+    switch (change.type) {
+      case "blobLinked":
+      case "tagSet":
+        return [change.digest];
+      case "manifestPut":
+        return [change.manifest.digest];
+      default:
+        return [];
+    }
+  });
+}
+
 /** The digests and tags whose entries a change concerns. */
 export function touched(change: RecordedChange): readonly string[] {
   switch (change.type) {

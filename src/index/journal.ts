@@ -5,11 +5,13 @@ import type { RepositoryName, Tag } from "../core/name.ts";
 import { Catalog } from "./catalog.ts";
 import { JOURNAL_FLOOR } from "./compaction.ts";
 import { createDisk, type Disk, type Durability } from "./disk.ts";
+import { promised } from "./fold.ts";
 import type { IndexLog } from "./log.ts";
 import { repositoryPaths } from "./paths.ts";
 import type {
   BlobEntry,
   Index,
+  Look,
   ManifestEntry,
   Page,
   PageAfter,
@@ -18,6 +20,7 @@ import type {
   TagEntry,
   Transaction,
 } from "./port.ts";
+import { Promises } from "./promises.ts";
 import { Repository } from "./repository.ts";
 import { RepositoryCache } from "./repository-cache.ts";
 import type { RepositoryState } from "./state.ts";
@@ -49,6 +52,7 @@ export async function openJournalIndex(options: JournalIndexOptions): Promise<In
 export class JournalIndex implements Index {
   readonly #repositories: RepositoryCache;
   readonly #catalog: Catalog;
+  readonly #promises = new Promises();
 
   constructor(
     disk: Disk,
@@ -58,13 +62,26 @@ export class JournalIndex implements Index {
   ) {
     const { directory, log = SILENT, cacheSize = CACHE_SIZE, compactAbove = JOURNAL_FLOOR } = options;
     const open = (name: RepositoryName) =>
-      new Repository(disk, repositoryPaths(directory, name), { log, compactAbove });
+      new Repository(disk, repositoryPaths(directory, name), {
+        log,
+        compactAbove,
+        promised: (digest) => this.#promises.hold(digest),
+      });
     this.#repositories = new RepositoryCache(open, cacheSize);
     this.#catalog = new Catalog(disk, directory, (name) => this.#repositories.exists(name));
   }
 
   apply(name: RepositoryName, transaction: Transaction): Promise<void> {
+    for (const digest of promised(transaction.changes)) this.#promises.give(digest);
     return this.#repositories.use(name, (repository) => repository.apply(transaction));
+  }
+
+  async agePromises(): Promise<void> {
+    this.#promises.age();
+  }
+
+  async intact(name: RepositoryName): Promise<boolean> {
+    return await this.#repositories.use(name, (repository) => repository.intact());
   }
 
   async exists(name: RepositoryName): Promise<boolean> {
@@ -77,16 +94,20 @@ export class JournalIndex implements Index {
     return await this.#catalog.page(page);
   }
 
-  blob(name: RepositoryName, digest: Digest): Awaitable<BlobEntry | undefined> {
-    return this.#look(name, (state) => state.blobs.get(digest), digest);
+  blob(name: RepositoryName, digest: Digest, look?: Look): Awaitable<BlobEntry | undefined> {
+    return this.#look(name, (state) => this.#found(state.blobs.get(digest), look), digest);
   }
 
   blobs(name: RepositoryName, page: PageRequest): Promise<Page<BlobEntry>> {
     return this.#read(name, (state) => state.blobs.page(page));
   }
 
-  manifest(name: RepositoryName, digest: Digest): Awaitable<ManifestEntry | undefined> {
-    return this.#look(name, (state) => state.manifests.get(digest), digest);
+  unusedBlobs(name: RepositoryName, page: PageRequest): Promise<Page<BlobEntry>> {
+    return this.#read(name, (state) => state.unusedBlobs(page));
+  }
+
+  manifest(name: RepositoryName, digest: Digest, look?: Look): Awaitable<ManifestEntry | undefined> {
+    return this.#look(name, (state) => this.#found(state.manifests.get(digest), look), digest);
   }
 
   manifests(
@@ -120,6 +141,12 @@ export class JournalIndex implements Index {
   #look<T>(name: RepositoryName, look: (state: RepositoryState) => T, key: string): Awaitable<T> {
     const state = this.#repositories.peek(name)?.durable(key);
     return state === undefined ? this.#read(name, look, key) : look(state);
+  }
+
+  /** Promised in the same moment in which it is found: nothing can come between. */
+  #found<T extends { readonly digest: Digest }>(entry: T | undefined, look: Look | undefined): T | undefined {
+    if (entry !== undefined && look?.promise === true) this.#promises.give(entry.digest);
+    return entry;
   }
 
   #read<T>(name: RepositoryName, look: (state: RepositoryState) => T, key?: string): Promise<T> {

@@ -1,11 +1,12 @@
 import type { Digest } from "../core/digest.ts";
 import { LayerdError } from "../core/errors.ts";
 import type { RepositoryName, Tag } from "../core/name.ts";
-import { fold } from "./fold.ts";
+import { fold, promised } from "./fold.ts";
 import { pageOf } from "./page.ts";
 import type {
   BlobEntry,
   Index,
+  Look,
   ManifestEntry,
   Page,
   PageAfter,
@@ -14,6 +15,7 @@ import type {
   TagEntry,
   Transaction,
 } from "./port.ts";
+import { Promises } from "./promises.ts";
 import { check } from "./requirements.ts";
 import { SortedList } from "./sorted-list.ts";
 import { RepositoryState } from "./state.ts";
@@ -26,16 +28,27 @@ export function createMemoryIndex(): Index {
 class MemoryIndex implements Index {
   readonly #repositories = new Map<RepositoryName, RepositoryState>();
   readonly #names = new SortedList<RepositoryName>((name) => name);
+  readonly #promises = new Promises();
   #closed = false;
 
   async apply(repository: RepositoryName, { changes, requires = [] }: Transaction): Promise<void> {
     const state = this.#state(repository);
-    check(state, requires);
+    for (const digest of promised(changes)) this.#promises.give(digest);
+    check(state, requires, (digest) => this.#promises.hold(digest));
     const at = new Date().toISOString();
     const recorded = changes.flatMap((change) => fold(state, change, at) ?? []);
     if (recorded.length === 0 || this.#repositories.has(repository)) return;
     this.#repositories.set(repository, state);
     this.#names.put(repository);
+  }
+
+  async agePromises(): Promise<void> {
+    this.#promises.age();
+  }
+
+  async intact(_repository: RepositoryName): Promise<boolean> {
+    this.#assertOpen();
+    return true;
   }
 
   async exists(repository: RepositoryName): Promise<boolean> {
@@ -51,16 +64,24 @@ class MemoryIndex implements Index {
     return pageOf(this.#names.after(after), limit, (name) => name);
   }
 
-  async blob(repository: RepositoryName, digest: Digest): Promise<BlobEntry | undefined> {
-    return this.#state(repository).blobs.get(digest);
+  async blob(repository: RepositoryName, digest: Digest, look?: Look): Promise<BlobEntry | undefined> {
+    return this.#found(this.#state(repository).blobs.get(digest), look);
   }
 
   async blobs(repository: RepositoryName, page: PageRequest): Promise<Page<BlobEntry>> {
     return this.#state(repository).blobs.page(page);
   }
 
-  async manifest(repository: RepositoryName, digest: Digest): Promise<ManifestEntry | undefined> {
-    return this.#state(repository).manifests.get(digest);
+  async unusedBlobs(repository: RepositoryName, page: PageRequest): Promise<Page<BlobEntry>> {
+    return this.#state(repository).unusedBlobs(page);
+  }
+
+  async manifest(
+    repository: RepositoryName,
+    digest: Digest,
+    look?: Look,
+  ): Promise<ManifestEntry | undefined> {
+    return this.#found(this.#state(repository).manifests.get(digest), look);
   }
 
   async manifests(
@@ -93,6 +114,11 @@ class MemoryIndex implements Index {
   async close(): Promise<void> {
     this.#closed = true;
     this.#repositories.clear();
+  }
+
+  #found<T extends { readonly digest: Digest }>(entry: T | undefined, look: Look | undefined): T | undefined {
+    if (entry !== undefined && look?.promise === true) this.#promises.give(entry.digest);
+    return entry;
   }
 
   #assertOpen(): void {

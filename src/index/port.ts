@@ -95,6 +95,10 @@ export type Requirement =
   | { readonly type: "tagAt"; readonly tag: Tag; readonly digest: Digest | null }
   /** The tag exists, at one of these digests or at any. PRECONDITION_FAILED, `detail: {tag, is}`. */
   | { readonly type: "tagAmong"; readonly tag: Tag; readonly digests: readonly Digest[] | "any" }
+  /** Nobody has been promised it, here or elsewhere. PRECONDITION_FAILED, `detail: {digest}`. */
+  | { readonly type: "unpromised"; readonly digest: Digest }
+  /** It has no tags, no index here lists it and its subject is not here. PRECONDITION_FAILED, `detail: {digest}`. */
+  | { readonly type: "manifestUnneeded"; readonly digest: Digest }
   /** No other tags are at that digest. PRECONDITION_FAILED, `detail: {digest, tag}`. */
   | { readonly type: "noTagsBut"; readonly digest: Digest; readonly tags: readonly Tag[] }
   /** None of the tags exists at another digest. DENIED, because they are immutable, `detail: {tag, is}`. */
@@ -132,6 +136,11 @@ export interface Page<T, C = number> {
   readonly next?: C;
 }
 
+export interface Look {
+  /** Promises what is found to whoever is told of it: garbage collection leaves it alone for a while. */
+  readonly promise?: boolean;
+}
+
 /**
  * A repository comes into being with its first change, and stays; an unknown one reads as empty.
  * Readers see only what is durable. A repository whose record is damaged still serves what could be read.
@@ -140,17 +149,23 @@ export interface Index {
   /**
    * Applies all changes or none, and resolves when they are durable. Requirements see changes that are
    * queued before this one. Throws the requirement's error, or UNAVAILABLE when the record could not be
-   * written: then nothing was applied.
+   * written: then nothing was applied. What is linked, put or tagged is promised, changed or not.
    */
   apply(repository: RepositoryName, transaction: Transaction): Promise<void>;
+  /** Begins a new generation of promises, and ends those that are older than the last one. */
+  agePromises(): Promise<void>;
+  /** Whether nothing of a repository's record is known to be damaged. Reads it. */
+  intact(repository: RepositoryName): Promise<boolean>;
   /** Whether a change has ever been recorded. */
   exists(repository: RepositoryName): Promise<boolean>;
   /** All that exist, in the ASCIIbetical order of their whole names. */
   repositories(page: PageAfter<string>): Promise<Page<RepositoryName, RepositoryName>>;
   /** `blob`, `manifest` and `tag` answer at once when they can. */
-  blob(repository: RepositoryName, digest: Digest): Awaitable<BlobEntry | undefined>;
+  blob(repository: RepositoryName, digest: Digest, look?: Look): Awaitable<BlobEntry | undefined>;
   blobs(repository: RepositoryName, page: PageRequest): Promise<Page<BlobEntry>>;
-  manifest(repository: RepositoryName, digest: Digest): Awaitable<ManifestEntry | undefined>;
+  /** Those that no manifest here names, newest first. A page may have fewer than asked for and a next one. */
+  unusedBlobs(repository: RepositoryName, page: PageRequest): Promise<Page<BlobEntry>>;
+  manifest(repository: RepositoryName, digest: Digest, look?: Look): Awaitable<ManifestEntry | undefined>;
   /** With the tags that point at each. */
   manifests(
     repository: RepositoryName,

@@ -1,3 +1,4 @@
+import type { Digest } from "../core/digest.ts";
 import { LayerdError } from "../core/errors.ts";
 import { Compaction } from "./compaction.ts";
 import type { Disk } from "./disk.ts";
@@ -13,6 +14,14 @@ import { check } from "./requirements.ts";
 import { capture } from "./snapshot.ts";
 import { RepositoryState } from "./state.ts";
 
+export interface RepositoryOptions {
+  readonly log: IndexLog;
+  /** Bytes of a journal that is not compacted, however small the snapshot. */
+  readonly compactAbove: number;
+  /** Whether somebody has been promised a digest of this repository. */
+  readonly promised: (digest: Digest) => boolean;
+}
+
 /**
  * One repository: its state in memory, its files on the disk. There is one state, which is ahead of the
  * disk by the lines that are queued: writers see all of it, readers wait where an entry is not durable yet.
@@ -22,6 +31,7 @@ export class Repository {
   readonly #disk: Disk;
   readonly #paths: RepositoryPaths;
   readonly #log: IndexLog;
+  readonly #promised: (digest: Digest) => boolean;
   readonly #journal: JournalFile;
   readonly #compaction: Compaction;
   readonly #commits: GroupCommit;
@@ -31,12 +41,14 @@ export class Repository {
   /** Whether this process has read the journal before: then it knows where it ends. */
   #known = false;
   #exists = false;
+  #undamaged = true;
   #numbered = true;
 
-  constructor(disk: Disk, paths: RepositoryPaths, options: { log: IndexLog; compactAbove: number }) {
+  constructor(disk: Disk, paths: RepositoryPaths, options: RepositoryOptions) {
     this.#disk = disk;
     this.#paths = paths;
     this.#log = options.log;
+    this.#promised = options.promised;
     this.#journal = new JournalFile(disk, paths);
     this.#compaction = new Compaction(disk, paths, { log: options.log, floor: options.compactAbove });
     this.#commits = new GroupCommit(
@@ -101,6 +113,12 @@ export class Repository {
     }
   }
 
+  /** Whether nothing of the record was damaged when it was read. */
+  async intact(): Promise<boolean> {
+    await this.read(() => undefined);
+    return this.#undamaged;
+  }
+
   /** To be called when nothing is running. */
   async close(): Promise<void> {
     if (this.#journal.uncut) await this.#cut();
@@ -113,7 +131,7 @@ export class Repository {
    */
   async #attempt(state: RepositoryState, transaction: Transaction): Promise<boolean> {
     try {
-      check(state, transaction.requires ?? []);
+      check(state, transaction.requires ?? [], this.#promised);
     } catch (error) {
       if (await this.#settled()) throw error;
       return false;
@@ -190,6 +208,7 @@ export class Repository {
     this.#journal.startAt(loaded?.journalSize ?? 0);
     this.#compaction.startFrom(loaded);
     this.#numbered = loaded?.numbered ?? true;
+    this.#undamaged = (loaded?.damaged.length ?? 0) === 0;
     this.#known = true;
     this.#exists = loaded !== undefined && hasRecord(loaded);
     if (loaded !== undefined && loaded.tornSize > 0) {

@@ -6,15 +6,26 @@ import type { RepositoryState } from "./state.ts";
 
 const MANIFESTS_NAMED = 10;
 
-/** @throws the error of the first requirement that does not hold. */
-export function check(state: RepositoryState, requirements: readonly Requirement[]): void {
+/**
+ * @param promised whether somebody has been promised a digest of this repository.
+ * @throws the error of the first requirement that does not hold.
+ */
+export function check(
+  state: RepositoryState,
+  requirements: readonly Requirement[],
+  promised: (digest: Digest) => boolean,
+): void {
   for (const requirement of requirements) {
-    const error = violation(state, requirement);
+    const error = violation(state, requirement, promised);
     if (error !== undefined) throw error;
   }
 }
 
-function violation(state: RepositoryState, requirement: Requirement): LayerdError | undefined {
+function violation(
+  state: RepositoryState,
+  requirement: Requirement,
+  promised: (digest: Digest) => boolean,
+): LayerdError | undefined {
   switch (requirement.type) {
     case "blobsLinked":
       return blobsLinked(state, requirement.digests);
@@ -32,6 +43,10 @@ function violation(state: RepositoryState, requirement: Requirement): LayerdErro
       return tagAt(state, requirement.tag, requirement.digest);
     case "tagAmong":
       return tagAmong(state, requirement.tag, requirement.digests);
+    case "unpromised":
+      return promised(requirement.digest) ? stillNeeded(requirement.digest) : undefined;
+    case "manifestUnneeded":
+      return state.isNeeded(requirement.digest) ? stillNeeded(requirement.digest) : undefined;
     case "noTagsBut":
       return noTagsBut(state, requirement.digest, requirement.tags);
     case "tagsNotMoved":
@@ -93,6 +108,10 @@ function tagAmong(
 
 function elsewhere(tag: Tag, is: Digest | null): LayerdError {
   return new LayerdError("PRECONDITION_FAILED", undefined, { detail: { tag, is } });
+}
+
+function stillNeeded(digest: Digest): LayerdError {
+  return new LayerdError("PRECONDITION_FAILED", "somebody may need it", { detail: { digest } });
 }
 
 function noTagsBut(state: RepositoryState, digest: Digest, tags: readonly Tag[]): LayerdError | undefined {

@@ -29,6 +29,8 @@ export class RepositoryState {
   readonly tags = new Tags();
   /** From a blob, linked or not, to the manifests that need it. */
   readonly users = new Multimap<Digest, Digest>();
+  /** From a manifest, here or not, to the indexes that list it. */
+  readonly #parents = new Multimap<Digest, Digest>();
   /** From a subject, here or not, to the manifests that name it, oldest first as manifests are added. */
   readonly #referrers = new Multimap<Digest, Digest>();
   readonly #texts = new Map<string, string>();
@@ -59,6 +61,7 @@ export class RepositoryState {
     if (annotations !== undefined) kept.annotations = { ...annotations };
     if (annotationsInManifest !== undefined) kept.annotationsInManifest = annotationsInManifest;
     for (const blob of blobs) this.users.add(blob, digest);
+    for (const child of kept.manifests ?? []) this.#parents.add(child, digest);
     if (kept.subject !== undefined) this.#referrers.add(kept.subject, digest);
     this.manifests.put(kept);
   }
@@ -66,6 +69,7 @@ export class RepositoryState {
   deleteManifest(digest: Digest): void {
     const entry = this.manifests.get(digest);
     for (const blob of entry?.blobs ?? []) this.users.delete(blob, digest);
+    for (const child of entry?.manifests ?? []) this.#parents.delete(child, digest);
     if (entry?.subject !== undefined) this.#referrers.delete(entry.subject, digest);
     this.manifests.delete(digest);
   }
@@ -90,6 +94,18 @@ export class RepositoryState {
       const entry = this.manifests.get(digest);
       if (entry !== undefined) yield entry;
     }
+  }
+
+  /** Whether a tag, an index that lists it or a subject that it refers to keeps a manifest. */
+  isNeeded(digest: Digest): boolean {
+    const subject = this.manifests.get(digest)?.subject;
+    if (subject !== undefined && this.manifests.get(subject) !== undefined) return true;
+    return this.tags.of(digest).length > 0 || this.#parents.first(digest, 1).length > 0;
+  }
+
+  unusedBlobs(page: PageRequest): Page<BlobEntry> {
+    const { items, ...rest } = this.blobs.page(page);
+    return { items: items.filter(({ digest }) => this.users.first(digest, 1).length === 0), ...rest };
   }
 
   sortedTags(digest: Digest): Tag[] {

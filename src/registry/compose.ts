@@ -15,6 +15,7 @@ import type { RepositoryName, Tag } from "../core/name.ts";
 import type { Rules } from "../core/rules.ts";
 import type { BlobEntry, Index } from "../index/port.ts";
 import type { DiffIds } from "./diff-ids.ts";
+import type { Holds } from "./holds.ts";
 import { linkChange, type Place } from "./layers.ts";
 import { recordOf } from "./manifest-record.ts";
 import { storeBytes } from "./store-bytes.ts";
@@ -29,12 +30,14 @@ export interface PostedManifest {
 
 /** Makes manifests of layers that are already stored. */
 export class Composer {
+  readonly #holds: Holds;
   readonly #blobs: BlobStore;
   readonly #index: Index;
   readonly #diffIds: DiffIds;
   readonly #rules: Rules;
 
-  constructor(stores: { blobs: BlobStore; index: Index }, diffIds: DiffIds, rules: Rules) {
+  constructor(stores: { blobs: BlobStore; index: Index; holds: Holds }, diffIds: DiffIds, rules: Rules) {
+    this.#holds = stores.holds;
     this.#blobs = stores.blobs;
     this.#index = stores.index;
     this.#diffIds = diffIds;
@@ -61,10 +64,12 @@ export class Composer {
       ...(subject === undefined ? {} : { subject }),
     });
     requireAllowed(this.#rules.for(place.repository), parse(built));
+    using hold = this.#holds.open();
     await Promise.all(
-      [config, ...empty, built].map(({ bytes, descriptor }) =>
-        storeBytes(this.#blobs, bytes, descriptor.digest),
-      ),
+      [config, ...empty, built].map(async ({ bytes, descriptor }) => {
+        await hold.add(descriptor.digest);
+        await storeBytes(this.#blobs, bytes, descriptor.digest);
+      }),
     );
     await this.#publish(place, built, [config, ...empty], request.tag);
     return { descriptor: built.descriptor, manifest: built.manifest, tag: request.tag };

@@ -6,7 +6,8 @@ import { isLayerdError, LayerdError } from "../core/errors.ts";
 import { sniffLayer } from "../core/media-type.ts";
 import type { RepositoryName } from "../core/name.ts";
 import type { Rules } from "../core/rules.ts";
-import type { BlobEntry, Change, Index, Page, PageRequest } from "../index/port.ts";
+import type { BlobEntry, Change, Index, Look, Page, PageRequest } from "../index/port.ts";
+import type { Hold, Holds } from "./holds.ts";
 import { storedBlob } from "./stored.ts";
 import { requireWritable } from "./write-rules.ts";
 
@@ -46,7 +47,8 @@ export interface OpenLayer {
 
 /** Bytes that have arrived and wait for their names to be published together. */
 export interface StagedLayer {
-  publish(): Promise<BlobStat>;
+  /** The caller holds what it is told, until it is linked. */
+  publish(naming: Hold["add"]): Promise<BlobStat>;
   discard(): Promise<void>;
   readonly mediaType: string;
   readonly name: string | undefined;
@@ -60,11 +62,14 @@ export interface SizeLimit {
 
 /** Layers of a repository: bytes in the blob store, made visible by a link in the index. */
 export class Layers {
+  /** For those who link what is stored. */
+  readonly holds: Holds;
   readonly #blobs: BlobStore;
   readonly #index: Index;
   readonly #rules: Rules;
 
-  constructor(stores: { blobs: BlobStore; index: Index }, rules: Rules) {
+  constructor(stores: { blobs: BlobStore; index: Index; holds: Holds }, rules: Rules) {
+    this.holds = stores.holds;
     this.#blobs = stores.blobs;
     this.#index = stores.index;
     this.#rules = rules;
@@ -102,10 +107,11 @@ export class Layers {
   /**
    * The entry and an open handle, which the caller closes. Bytes that are missing or of another length than
    * recorded are not served (they are healed by sending the layer again).
+   * @param look whether it is promised to the client, which will then not send it.
    * @throws BLOB_UNKNOWN
    */
-  open(repository: RepositoryName, digest: Digest): Awaitable<OpenLayer> {
-    return andThen(this.#index.blob(repository, digest), (entry) => {
+  open(repository: RepositoryName, digest: Digest, look?: Look): Awaitable<OpenLayer> {
+    return andThen(this.#index.blob(repository, digest, look), (entry) => {
       if (entry === undefined) throw unknownLayer(digest);
       return andThen(this.#blobs.open(digest), (handle) => this.#opened(entry, handle));
     });
@@ -116,6 +122,11 @@ export class Layers {
     return andThen(handle?.close(), () => {
       throw unknownLayer(entry.digest);
     });
+  }
+
+  /** Whether the bytes are there, whoever may have them. */
+  async isStored({ digest, size }: BlobStat): Promise<boolean> {
+    return (await this.#blobs.stat(digest))?.size === size;
   }
 
   /** Whether the repository serves this layer, without looking at its bytes. */
@@ -146,7 +157,7 @@ export class Layers {
       throw error;
     }
     return {
-      publish: () => upload.commit(claims),
+      publish: (naming) => upload.commit({ ...claims, naming }),
       discard: () => upload.cancel(),
       mediaType: claims.mediaType ?? sniffLayer(upload.head),
       name: claims.name,
@@ -154,11 +165,12 @@ export class Layers {
   }
 
   async publish(place: Place, staged: StagedLayer): Promise<StoredLayer> {
-    const stat = await staged.publish();
+    using hold = this.holds.open();
+    const stat = await staged.publish(hold.add);
     return await this.link(place, stat, staged);
   }
 
-  /** Makes a stored blob visible in a repository. What it tells was so, even if somebody deletes it right then. */
+  /** Makes a stored blob, which the caller holds, visible in a repository. What it tells was so, even if somebody deletes it right then. */
   async link(
     place: Place,
     stat: BlobStat,

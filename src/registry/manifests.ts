@@ -6,6 +6,7 @@ import { isTag, type RepositoryName, type Tag } from "../core/name.ts";
 import type { Rules } from "../core/rules.ts";
 import type {
   Index,
+  Look,
   ManifestEntry,
   Page,
   PageAfter,
@@ -54,19 +55,22 @@ export class Manifests {
     this.#rules = rules;
   }
 
-  /** @throws MANIFEST_UNKNOWN, TAG_UNKNOWN */
-  find(repository: RepositoryName, reference: Reference): Awaitable<ManifestEntry> {
-    if ("digest" in reference) return this.#entry(repository, reference.digest);
+  /**
+   * @param look whether it is promised to the client, as for layers.
+   * @throws MANIFEST_UNKNOWN, TAG_UNKNOWN
+   */
+  find(repository: RepositoryName, reference: Reference, look?: Look): Awaitable<ManifestEntry> {
+    if ("digest" in reference) return this.#entry(repository, reference.digest, look);
     const { tag } = reference;
     return andThen(this.#index.tag(repository, tag), (entry) => {
-      if (entry !== undefined) return this.#entry(repository, entry.digest);
+      if (entry !== undefined) return this.#entry(repository, entry.digest, look);
       throw new LayerdError("TAG_UNKNOWN", `no manifest is tagged ${tag}`, { detail: { tag } });
     });
   }
 
   /** @throws MANIFEST_UNKNOWN, TAG_UNKNOWN */
-  open(repository: RepositoryName, reference: Reference): Awaitable<OpenManifest> {
-    return andThen(this.find(repository, reference), (entry) =>
+  open(repository: RepositoryName, reference: Reference, look?: Look): Awaitable<OpenManifest> {
+    return andThen(this.find(repository, reference, look), (entry) =>
       andThen(this.#blobs.open(entry.digest), (handle) => opened(entry, handle)),
     );
   }
@@ -114,8 +118,8 @@ export class Manifests {
     });
   }
 
-  #entry(repository: RepositoryName, digest: Digest): Awaitable<ManifestEntry> {
-    return andThen(this.#index.manifest(repository, digest), (entry) => {
+  #entry(repository: RepositoryName, digest: Digest, look?: Look): Awaitable<ManifestEntry> {
+    return andThen(this.#index.manifest(repository, digest, look), (entry) => {
       if (entry !== undefined) return entry;
       throw unknownManifest(digest);
     });

@@ -21,6 +21,8 @@ export class Mounts {
   /** Mounts a blob that `from` has; `undefined` when it has not. */
   async from(place: Place, digest: Digest, from: RepositoryName): Promise<StoredLayer | undefined> {
     this.#layers.limit(place.repository, undefined);
+    using hold = this.#layers.holds.open();
+    await hold.add(digest);
     const entry = await this.#index.blob(from, digest);
     if (entry === undefined) return undefined;
     this.#layers.limit(place.repository, entry.size);
@@ -33,6 +35,8 @@ export class Mounts {
    * digest is all it takes. `undefined` when the bytes are not here.
    */
   async fromAnywhere(place: Place, digest: Digest): Promise<StoredLayer | undefined> {
+    using hold = this.#layers.holds.open();
+    await hold.add(digest);
     const handle = await this.#blobs.open(digest);
     if (handle === undefined) return undefined;
     try {

@@ -8,6 +8,7 @@ import type { RepositoryRules, Rules } from "../core/rules.ts";
 import { faultsError } from "../core/validate.ts";
 import type { Index, Requirement } from "../index/port.ts";
 import { checkImageConfig } from "./config-check.ts";
+import type { Holds } from "./holds.ts";
 import type { Place } from "./layers.ts";
 import { recordOf } from "./manifest-record.ts";
 import { storeBytes } from "./store-bytes.ts";
@@ -37,11 +38,13 @@ interface Present {
 
 /** Takes manifests that clients have made (distribution-spec §Pushing Manifests). */
 export class Pusher {
+  readonly #holds: Holds;
   readonly #blobs: BlobStore;
   readonly #index: Index;
   readonly #rules: Rules;
 
-  constructor(stores: { blobs: BlobStore; index: Index }, rules: Rules) {
+  constructor(stores: { blobs: BlobStore; index: Index; holds: Holds }, rules: Rules) {
+    this.#holds = stores.holds;
     this.#blobs = stores.blobs;
     this.#index = stores.index;
     this.#rules = rules;
@@ -66,6 +69,8 @@ export class Pusher {
     requireAllowed(rules, manifest);
     const present = await this.#present(repository, manifest, rules);
     await checkImageConfig(this.#blobs, manifest, rules);
+    using hold = this.#holds.open();
+    await hold.add(digest);
     if (!(await this.#isStored(repository, digest, bytes))) await storeBytes(this.#blobs, bytes, digest);
     await this.#index.apply(repository, {
       who,

@@ -3,6 +3,10 @@ import type { Rules } from "../core/rules.ts";
 import type { Index } from "../index/port.ts";
 import { Composer } from "./compose.ts";
 import { DiffIds, type UnpackLimits } from "./diff-ids.ts";
+import { Collections, type GcOptions } from "./gc/collections.ts";
+import { Collector } from "./gc/collector.ts";
+import { Trash } from "./gc/trash.ts";
+import { Holds } from "./holds.ts";
 import { Layers } from "./layers.ts";
 import { Manifests } from "./manifests.ts";
 import { Mounts } from "./mounts.ts";
@@ -18,6 +22,7 @@ export interface RegistryOptions {
   /** Milliseconds after its last change when an unfinished upload is forgotten. */
   readonly uploadTtl: number;
   readonly unpack: UnpackLimits;
+  readonly gc: GcOptions;
   /** Told of what goes wrong in the background, where no request can be answered. */
   readonly onError: (error: unknown, what: string) => void;
 }
@@ -37,6 +42,9 @@ export interface Registry {
   readonly mounts: Mounts;
   readonly repositories: Repositories;
   readonly referrers: Referrers;
+  /** Runs by itself too, when that was asked for. */
+  readonly collector: Collector;
+  readonly trash: Trash;
   /** Ends running uploads (they stay resumable), waits for what is queued, closes the stores. Idempotent. */
   close(): Promise<void>;
 }
@@ -47,16 +55,21 @@ export function createRegistry(
   options: RegistryOptions,
 ): Registry {
   const { rules } = options;
-  const layers = new Layers(stores, rules);
+  const shared = { ...stores, holds: new Holds() };
+  const layers = new Layers(shared, rules);
   const uploads = new Uploads(stores.blobs, layers, { ttl: options.uploadTtl });
   const sweeper = setInterval(
     () => uploads.sweep(new Date()).catch((error: unknown) => options.onError(error, "sweeping uploads")),
     Math.max(options.uploadTtl / SWEEPS_PER_TTL, SWEEP_AT_MOST_EVERY),
   );
   sweeper.unref();
+  const pusher = new Pusher(shared, rules);
+  const collector = new Collector(shared, { rules, ...options.gc });
+  const collections = new Collections(collector, stores.index, options);
   let closing: Promise<void> | undefined;
   const close = async () => {
     clearInterval(sweeper);
+    await collections.close();
     await uploads.close();
     await stores.index.close();
     await stores.blobs.close();
@@ -64,13 +77,15 @@ export function createRegistry(
   return {
     layers,
     manifests: new Manifests(stores, rules),
-    composer: new Composer(stores, new DiffIds(stores, options.unpack), rules),
-    pusher: new Pusher(stores, rules),
+    composer: new Composer(shared, new DiffIds(stores, options.unpack), rules),
+    pusher,
     uploads,
     sessions: new Sessions(layers, uploads),
     mounts: new Mounts(stores, layers),
     repositories: new Repositories(stores.index),
     referrers: new Referrers(stores),
+    collector,
+    trash: new Trash(shared, { layers, pusher }),
     close: () => {
       closing ??= close();
       return closing;

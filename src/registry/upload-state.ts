@@ -89,3 +89,12 @@ export function offsetMismatch(expected: number, provided: number): LayerdError 
     headers: { "Upload-Offset": String(expected) },
   });
 }
+
+/** The claims, and digests that came with the last part. */
+export function withDigests(claims: LayerClaims, digests: readonly Digest[] = []): LayerClaims {
+  return { ...claims, digests: [...digests, ...(claims.digests ?? [])] };
+}
+
+export function alreadyComplete(): LayerdError {
+  return new LayerdError("BLOB_UPLOAD_INVALID", "the upload is already complete");
+}

@@ -11,6 +11,7 @@ import { Turns } from "./turns.ts";
 import {
   type AppendRequest,
   agreedSize,
+  alreadyComplete,
   belongsTo,
   idFor,
   noteOf,
@@ -18,6 +19,7 @@ import {
   type PlacedRequest,
   stateOf,
   type UploadState,
+  withDigests,
   withoutFirst,
 } from "./upload-state.ts";
 
@@ -73,7 +75,7 @@ export class Uploads {
       const finished = this.#recall(place, id);
       if (finished !== undefined) return finished;
       return await this.#work(place, id, async (upload) => {
-        if (upload.committed !== undefined) return await this.#finish(place, upload, upload.committed);
+        if (upload.committed !== undefined) return await this.#finishLate(place, upload, upload.committed);
         await upload.sync();
         return stateOf(upload);
       });
@@ -91,7 +93,7 @@ export class Uploads {
       if (this.#recall(place, id) !== undefined) throw alreadyComplete();
       return await this.#work(place, id, async (upload) => {
         if (upload.committed === undefined) return await this.#append(place, upload, source, request, turn);
-        await this.#finish(place, upload, upload.committed);
+        await this.#finishLate(place, upload, upload.committed);
         throw alreadyComplete();
       });
     });
@@ -145,7 +147,7 @@ export class Uploads {
       const upload = first ? await this.#open.begin(id, place, request.claims) : await this.#open.find(id);
       if (upload === undefined) throw offsetMismatch(0, request.at);
       const { committed } = upload;
-      if (committed !== undefined) return await this.#finish(place, upload, committed);
+      if (committed !== undefined) return await this.#finishLate(place, upload, committed);
       const known = Math.max(upload.offset - request.at, 0);
       const rest = known === 0 ? source : { ...source, stream: skipBytes(source.stream, known) };
       const part = withoutFirst(request, known);
@@ -196,7 +198,9 @@ export class Uploads {
       await upload.sync();
       return stateOf(upload);
     }
-    const stat = await upload.commit(withDigests(noteOf(upload), request.digests));
+    using hold = this.#layers.holds.open();
+    const claims = withDigests(noteOf(upload), request.digests);
+    const stat = await upload.commit({ ...claims, naming: hold.add });
     return await this.#finish(place, upload, stat);
   }
 
@@ -237,7 +241,19 @@ export class Uploads {
     }
   }
 
-  /** Links what was committed, then forgets the upload's record: it is there exactly until the link is. */
+  /** Links what was committed by a request, or a process, that did not come to it. @throws BLOB_UPLOAD_UNKNOWN */
+  async #finishLate(place: Place, upload: BlobUpload, stat: BlobStat): Promise<UploadState> {
+    using hold = this.#layers.holds.open();
+    await hold.add(stat.digest);
+    if (await this.#layers.isStored(stat)) return await this.#finish(place, upload, stat);
+    await this.#open.cancel(upload);
+    throw new LayerdError(
+      "BLOB_UPLOAD_UNKNOWN",
+      "what was sent has been collected as garbage; send it again",
+    );
+  }
+
+  /** Links what was committed, and is held, then forgets the upload's record: it is there exactly until the link is. */
   async #finish(place: Place, upload: BlobUpload, stat: BlobStat): Promise<UploadState> {
     const { mediaType = sniffLayer(upload.head), name } = noteOf(upload);
     const layer = await this.#layers.link(place, stat, { mediaType, name });
@@ -277,12 +293,4 @@ export class Uploads {
 /** One that cannot be guessed. */
 function newId(): UploadId {
   return randomBytes(16).toString("hex") as UploadId;
-}
-
-function withDigests(claims: LayerClaims, digests: readonly Digest[] = []): LayerClaims {
-  return { ...claims, digests: [...digests, ...(claims.digests ?? [])] };
-}
-
-function alreadyComplete(): LayerdError {
-  return new LayerdError("BLOB_UPLOAD_INVALID", "the upload is already complete");
 }

@@ -35,7 +35,8 @@ test("a later rule overrides what it says, and leaves the rest", (t) => {
     { repositories: ["team/app"], immutableTags: [], sparse: true },
   ];
   const { isImmutable, allows: _, ...app } = rulesFor("team/app", rules);
-  t.deepEqual(app, { readOnly: false, maxBlobSize: 10, maxManifestSize: 20, sparse: true });
+  const kept = { keepUntagged: Number.POSITIVE_INFINITY, keepUnused: undefined };
+  t.deepEqual(app, { readOnly: false, maxBlobSize: 10, maxManifestSize: 20, sparse: true, ...kept });
   t.false(isImmutable(parseTag("v1")));
   t.true(rulesFor("team/other", rules).isImmutable(parseTag("v1")));
   t.like(rulesFor("elsewhere", rules), { readOnly: true, maxManifestSize: 100 });

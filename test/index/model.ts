@@ -121,6 +121,17 @@ export class Model {
         const allowed = requirement.digests === "any" ? DIGESTS : requirement.digests;
         return allowed.some((digest) => digest === at(requirement.tag)) ? undefined : "PRECONDITION_FAILED";
       }
+      case "unpromised":
+        throw new Error("the model keeps no promises");
+      case "manifestUnneeded": {
+        const { digest } = requirement;
+        const own = this.#manifests.find((manifest) => manifest.digest === digest);
+        const needed =
+          this.#tags.some((entry) => entry.digest === digest) ||
+          this.#manifests.some(({ manifests = [] }) => manifests.includes(digest)) ||
+          (own?.subject !== undefined && present(own.subject));
+        return needed ? "PRECONDITION_FAILED" : undefined;
+      }
       case "noTagsBut": {
         const there = this.#tags.filter(({ digest }) => digest === requirement.digest);
         return there.every(({ tag }) => requirement.tags.includes(tag)) ? undefined : "PRECONDITION_FAILED";

@@ -136,6 +136,7 @@ test("a damaged line in the middle is reported by file and line, and the rest is
   const { index, log } = open(disk);
   t.deepEqual(await linked(index), [1, 2, 4, 5]);
   t.deepEqual(log.damage, ["_journal.jsonl:3"]);
+  t.false(await index.intact(LIBRARY));
 });
 
 test("every single flipped bit of a line is noticed", async (t) => {

@@ -63,6 +63,7 @@ const someRequirement: fc.Arbitrary<Requirement> = fc.oneof(
     tag: someTag,
     digests: fc.oneof(fc.constant("any" as const), fc.array(someDigest, { maxLength: 3 })),
   }),
+  fc.record({ type: fc.constant("manifestUnneeded" as const), digest: someDigest }),
   fc.record({
     type: fc.constant("noTagsBut" as const),
     digest: someDigest,

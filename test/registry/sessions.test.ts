@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import test, { type ExecutionContext } from "ava";
 import { createMemoryBlobs } from "../../src/blobs/memory.ts";
-import type { BlobStore } from "../../src/blobs/port.ts";
+import type { BeginOptions } from "../../src/blobs/port.ts";
 import { digestOf } from "../../src/core/digest.ts";
 import { LayerdError } from "../../src/core/errors.ts";
 import { parseRepositoryName } from "../../src/core/name.ts";
@@ -18,19 +18,14 @@ const anywhere = { at: undefined, length: undefined };
 /** Sessions on a store that begins no upload before `gate` resolves. */
 function openSessions(t: ExecutionContext, gate: () => Promise<void>) {
   const blobs = createMemoryBlobs({ limit: 1_000_000 });
-  const slow: BlobStore = {
-    stat: (digest) => blobs.stat(digest),
-    open: (digest) => blobs.open(digest),
-    begin: (options) => gate().then(() => blobs.begin(options)),
-    resume: (id) => blobs.resume(id),
-    uploads: () => blobs.uploads(),
-    close: () => blobs.close(),
-  };
+  const begin = blobs.begin.bind(blobs);
+  const slow = Object.assign(blobs, { begin: (options?: BeginOptions) => gate().then(() => begin(options)) });
   const registry = createRegistry(
     { blobs: slow, index: createMemoryIndex() },
     {
       rules: compileRules([], { maxBlobSize: 1_000_000, maxManifestSize: 1_000_000, sparse: false }),
       uploadTtl: 60_000,
+      gc: { interval: undefined, grace: 60_000, trashTtl: 60_000 },
       unpack: { maxSize: 1_000_000, timeout: 1000 },
       onError: (error) => t.log(error),
     },

@@ -21,6 +21,7 @@ import {
   uploadId,
 } from "../blobs/samples.ts";
 import { eventually } from "../tools/eventually.ts";
+import { testSweeping } from "./blobs-sweeper.ts";
 
 /** What every blob store does, whatever it is made of. `open` is called once a test; the suite closes what it gives. */
 export function testBlobs(driver: string, open: (t: ExecutionContext) => Promise<BlobStore>): void {
@@ -37,10 +38,12 @@ export function testBlobs(driver: string, open: (t: ExecutionContext) => Promise
   testSources(blobs);
   testEnding(blobs);
   testResuming(blobs);
+  testSweeping(blobs);
   testClosing(blobs);
 }
 
-type Define = (title: string, body: (t: ExecutionContext, blobs: BlobStore) => Promise<void>) => void;
+/** Defines a test that is given an open store. */
+export type Define = (title: string, body: (t: ExecutionContext, blobs: BlobStore) => Promise<void>) => void;
 
 // Around what drivers treat differently: nothing, in memory, in one piece, in many.
 const SIZES = [0, 1, 64 * KiB, 64 * KiB + 1, MiB, 5 * MiB + 3];

@@ -3,6 +3,7 @@ import { parseRepositoryName } from "../../src/core/name.ts";
 import type { Index, PageRequest } from "../../src/index/port.ts";
 import { digest, LIBRARY, link, put, setTag, tag, transaction } from "../index/samples.ts";
 import { testCatalog, testReferrers, testTagPages } from "./index-lists.ts";
+import { testPromises } from "./index-promises.ts";
 import { testRequirements, testTagRequirements } from "./index-requirements.ts";
 
 /** What every index does, whatever it is made of. `open` is called once a test; the suite closes what it gives. */
@@ -22,6 +23,7 @@ export function testIndex(driver: string, open: (t: ExecutionContext) => Promise
   testCatalog(index);
   testRequirements(index);
   testTagRequirements(index);
+  testPromises(index);
   testConcurrency(index);
   testLifecycle(index);
 }

@@ -4,6 +4,7 @@ import { isLayerdError, type LayerdError, withHeaders } from "../../core/errors.
 import type { BlobEntry } from "../../index/port.ts";
 import { serveAndClose } from "../content.ts";
 import { AS_A_FILE, neverChanges } from "../fields.ts";
+import { lookOf } from "../look.ts";
 import { reply, replyJson } from "../reply.ts";
 import type { Call } from "../request-context.ts";
 import type { Service } from "../service.ts";
@@ -20,10 +21,13 @@ export function getLayer(service: Service, ctx: Call, id: string): Awaitable<voi
 }
 
 function sendLayer(service: Service, ctx: Call, digest: Digest): Awaitable<void> {
-  return andThen(service.registry.layers.open(ctx.layerd.repository, digest), ({ entry, handle }) => {
-    const fields = contentFields(service, ctx, entry);
-    return serveAndClose(ctx, { handle, etag: `"${digest}"`, mediaType: entry.mediaType, fields });
-  });
+  return andThen(
+    service.registry.layers.open(ctx.layerd.repository, digest, lookOf(ctx)),
+    ({ entry, handle }) => {
+      const fields = contentFields(service, ctx, entry);
+      return serveAndClose(ctx, { handle, etag: `"${digest}"`, mediaType: entry.mediaType, fields });
+    },
+  );
 }
 
 /** A HEAD for a layer that is still arriving tells its owner where to go on. */

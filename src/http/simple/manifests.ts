@@ -8,6 +8,7 @@ import { parseReference, type Reference } from "../../registry/manifests.ts";
 import { acceptBody, keepConnection } from "../body.ts";
 import { serveAndClose } from "../content.ts";
 import { manifestFields } from "../fields.ts";
+import { lookOf } from "../look.ts";
 import { reply, replyJson } from "../reply.ts";
 import type { Call } from "../request-context.ts";
 import type { Service } from "../service.ts";
@@ -54,7 +55,11 @@ function jsonError(error: Error, limit: number): LayerdError {
 export async function getManifest(service: Service, ctx: Call, id: string): Promise<void> {
   const reference = parseReference(id);
   await ctx.layerd.allow("pull", reference);
-  const { entry, handle } = await service.registry.manifests.open(ctx.layerd.repository, reference);
+  const { entry, handle } = await service.registry.manifests.open(
+    ctx.layerd.repository,
+    reference,
+    lookOf(ctx),
+  );
   const fields = contentFields(service, ctx, reference, entry);
   await serveAndClose(ctx, { handle, etag: `"${entry.digest}"`, mediaType: entry.mediaType, fields });
 }

@@ -2,6 +2,7 @@ import { type Awaitable, andThen } from "../../core/awaitable.ts";
 import { parseDigest } from "../../core/digest.ts";
 import { serveAndClose } from "../content.ts";
 import { AS_A_FILE, neverChanges } from "../fields.ts";
+import { lookOf } from "../look.ts";
 import { reply } from "../reply.ts";
 import type { Call } from "../request-context.ts";
 import type { Service } from "../service.ts";
@@ -10,7 +11,7 @@ import type { Service } from "../service.ts";
 export function getBlob(service: Service, ctx: Call, target: string): Awaitable<void> {
   const digest = parseDigest(target);
   return andThen(ctx.layerd.allow("pull", { digest }), () =>
-    andThen(service.registry.layers.open(ctx.layerd.repository, digest), ({ entry, handle }) => {
+    andThen(service.registry.layers.open(ctx.layerd.repository, digest, lookOf(ctx)), ({ entry, handle }) => {
       const { mediaType } = entry;
       const fields = [
         ...ctx.layerd.fields,

@@ -6,6 +6,7 @@ import type { PushedManifest } from "../../registry/push.ts";
 import { keepConnection } from "../body.ts";
 import { serveAndClose } from "../content.ts";
 import { manifestFields } from "../fields.ts";
+import { lookOf } from "../look.ts";
 import { reply } from "../reply.ts";
 import type { Call } from "../request-context.ts";
 import type { Service } from "../service.ts";
@@ -19,11 +20,14 @@ import { readManifest } from "./manifest-body.ts";
 export function getManifest(service: Service, ctx: Call, target: string): Awaitable<void> {
   const reference = parseReference(target);
   return andThen(ctx.layerd.allow("pull", reference), () =>
-    andThen(service.registry.manifests.open(ctx.layerd.repository, reference), ({ entry, handle }) => {
-      const { digest, mediaType } = entry;
-      const fields = manifestFields(service, ctx, reference, digest);
-      return serveAndClose(ctx, { handle, etag: `"${digest}"`, mediaType, fields });
-    }),
+    andThen(
+      service.registry.manifests.open(ctx.layerd.repository, reference, lookOf(ctx)),
+      ({ entry, handle }) => {
+        const { digest, mediaType } = entry;
+        const fields = manifestFields(service, ctx, reference, digest);
+        return serveAndClose(ctx, { handle, etag: `"${digest}"`, mediaType, fields });
+      },
+    ),
   );
 }
 

@@ -1,0 +1,8 @@
+const UNITS = ["bytes", "KiB", "MiB", "GiB", "TiB"] as const;
+
+/** Bytes, as people read them: `3.4 MiB`. */
+export function formatSize(bytes: number): string {
+  const power = Math.min(UNITS.length - 1, Math.floor(Math.log2(Math.max(bytes, 1)) / 10));
+  const amount = bytes / 1024 ** power;
+  return `${power === 0 ? amount : amount.toFixed(1)} ${UNITS[power]}`;
+}

@@ -1,0 +1,63 @@
+import { styleText } from "node:util";
+import { Command } from "commander";
+import { loadConfig } from "../../config.ts";
+import type { Collected, Verdict } from "../../create.ts";
+import { addSettings, flagsOf } from "../options.ts";
+import { formatSize } from "./format.ts";
+
+export function gcCommand(): Command {
+  const command = new Command("gc")
+    .description("Collect garbage now: in the running server, or in the data directory when none runs.")
+    .option("--dry-run", "Say what would be removed and why, and remove nothing.")
+    .option("--json", "One JSON object a line: what is removed, then what it came to.")
+    .addHelpText("after", MORE)
+    .action(async (options) => {
+      const { config } = loadConfig(flagsOf(options));
+      const { withOperations } = await import("./reach.ts");
+      const print = options.json === true ? printJson : printText;
+      const collected = await withOperations(config, (operations) =>
+        operations.collect(options.dryRun === true, (verdict) => print({ verdict })),
+      );
+      print({ collected, dryRun: options.dryRun === true });
+    });
+  return addSettings(command, ["data", "repository", "rules", "gcGrace", "trashTtl", "durability"]);
+}
+
+const MORE = `
+A running server goes by its own settings; those given here count when none runs.
+
+Examples:
+  layerd gc --dry-run
+  layerd gc --data /srv/layers --json | jq -r 'select(.what == "blob").digest'
+`;
+
+type Printed = { readonly verdict: Verdict } | { readonly collected: Collected; readonly dryRun: boolean };
+
+function printJson(printed: Printed): void {
+  process.stdout.write(`${JSON.stringify("verdict" in printed ? printed.verdict : printed.collected)}\n`);
+}
+
+const dim = (text: string) => styleText("dim", text, { stream: process.stdout });
+
+function printText(printed: Printed): void {
+  if ("verdict" in printed) printVerdict(printed.verdict);
+  else printSum(printed);
+}
+
+function printSum(printed: Exclude<Printed, { readonly verdict: Verdict }>): void {
+  const { manifests, links, blobs, bytes, purged, purgedBytes, waitsUntil } = printed.collected;
+  const [trashed, freed] = printed.dryRun ? ["would go", "would be freed"] : ["went", "was freed"];
+  process.stdout.write(
+    `${manifests} manifests, ${links} links of blobs; ${blobs} blobs of ${formatSize(bytes)} ${trashed} to the trash, ` +
+      `${formatSize(purgedBytes)} in ${purged} blobs of it ${freed}\n`,
+  );
+  if (waitsUntil === undefined) return;
+  const sentence = `Repositories are left as they are until ${waitsUntil}: what was promised to clients before the`;
+  process.stdout.write(`${dim(`${sentence} server's start is not known (docs/gc.md).`)}\n`);
+}
+
+function printVerdict(verdict: Verdict): void {
+  const { what, digest, why } = verdict;
+  const where = "repository" in verdict ? `  ${verdict.repository}` : `  ${formatSize(verdict.size)}`;
+  process.stdout.write(`${what.padEnd(8)}  ${digest}${where}  ${dim(why)}\n`);
+}

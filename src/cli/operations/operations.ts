@@ -1,0 +1,29 @@
+import type { Digest } from "../../core/digest.ts";
+import type { RepositoryName, Tag } from "../../core/name.ts";
+import type { Collected, Discarded, Registry, Restored, Verdict } from "../../create.ts";
+
+/** What an operator does with a store, in this process or in the server that has it open. */
+export interface Operations {
+  collect(dryRun: boolean, report: (verdict: Verdict) => void): Promise<Collected>;
+  trash(report: (discarded: Discarded) => void): Promise<void>;
+  restore(digest: Digest, to: Target): Promise<Restored>;
+}
+
+/** Where something is restored to. */
+export interface Target {
+  readonly repository: RepositoryName;
+  readonly tags: readonly Tag[];
+}
+
+const WHO = "operator";
+
+/** @param nothingPromised whether no server has been running that clients may have talked to. */
+export function operationsOf(registry: Registry, nothingPromised: boolean): Operations {
+  return {
+    collect: (dryRun, report) => registry.collector.collect({ dryRun, report, nothingPromised }),
+    trash: async (report) => {
+      for await (const discarded of registry.trash.list()) report(discarded);
+    },
+    restore: (digest, { repository, tags }) => registry.trash.restore({ repository, who: WHO }, digest, tags),
+  };
+}

@@ -1,0 +1,64 @@
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
+import { createInterface } from "node:readline";
+import { type ServerConfig, storeConfigOf } from "../../config.ts";
+import { createLayerd } from "../../create.ts";
+import { StartError } from "../failures.ts";
+import { controlPath } from "./control.ts";
+import { type Operations, operationsOf } from "./operations.ts";
+
+/** Works on a store: through the server that has it open, or, when none has, in this process. */
+export async function withOperations<T>(
+  config: ServerConfig,
+  work: (operations: Operations) => Promise<T>,
+): Promise<T> {
+  if (config.memory) throw new StartError("a store in memory lives in its server alone");
+  const path = controlPath(config.data);
+  try {
+    if (path !== undefined) return await work(remote(path));
+  } catch (error) {
+    if (!(error instanceof Unreachable)) throw error;
+  }
+  const layerd = await createLayerd({ ...storeConfigOf(config), gc: false });
+  try {
+    return await work(operationsOf(layerd.registry, true));
+  } finally {
+    await layerd.close();
+  }
+}
+
+/** Nobody listens. */
+class Unreachable extends Error {}
+
+function remote(socketPath: string): Operations {
+  return {
+    collect: (dryRun, report) => ask(socketPath, "/gc", { dryRun }, report as never) as never,
+    trash: async (report) => {
+      await ask(socketPath, "/trash", {}, (item) => {
+        const { discardedAt, ...rest } = item as { discardedAt: string };
+        report({ ...rest, discardedAt: new Date(discardedAt) } as never);
+      });
+    },
+    restore: (digest, to) => ask(socketPath, "/restore", { digest, ...to }, () => undefined) as never,
+  };
+}
+
+async function ask(
+  socketPath: string,
+  path: string,
+  asked: object,
+  item: (value: unknown) => void,
+): Promise<unknown> {
+  const req = request({ socketPath, path, method: "POST" }).end(JSON.stringify(asked));
+  const [res] = (await once(req, "response").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" || error.code === "ECONNREFUSED") throw new Unreachable();
+    throw new StartError(`${socketPath} does not answer: ${error.message}`);
+  })) as [IncomingMessage];
+  for await (const line of createInterface({ input: res })) {
+    const said = JSON.parse(line);
+    if ("item" in said) item(said.item);
+    else if ("error" in said) throw new StartError(said.error.message);
+    else return said.result;
+  }
+  throw new StartError("the server has ended before it was done");
+}

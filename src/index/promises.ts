@@ -1,0 +1,25 @@
+import type { Digest } from "../core/digest.ts";
+
+/**
+ * What somebody has been told is here, and may now rely on: a client that hears that a blob exists does not send
+ * it. Each promise holds for one to two generations, in whichever repository, and costs no time of its own to end.
+ * Lost with the process, so whoever collects garbage waits for a generation after a start.
+ */
+export class Promises {
+  #young = new Set<Digest>();
+  #old = new Set<Digest>();
+
+  give(digest: Digest): void {
+    this.#young.add(digest);
+  }
+
+  hold(digest: Digest): boolean {
+    return this.#young.has(digest) || this.#old.has(digest);
+  }
+
+  /** Ends the promises that were given before the last call. */
+  age(): void {
+    this.#old = this.#young;
+    this.#young = new Set();
+  }
+}

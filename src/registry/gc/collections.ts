@@ -1,0 +1,54 @@
+import type { Index } from "../../index/port.ts";
+import type { Collected, Collector, CollectorOptions } from "./collector.ts";
+
+export interface GcOptions extends Omit<CollectorOptions, "rules"> {
+  /** Milliseconds from the end of one collection to the next; `undefined` runs none. */
+  readonly interval: number | undefined;
+  /** Told of what a collection has removed. */
+  readonly onCollected?: (collected: Collected) => void;
+}
+
+/** Lets promises end, and collects garbage again and again. */
+export class Collections {
+  readonly #collector: Collector;
+  readonly #abort = new AbortController();
+  readonly #aging: NodeJS.Timeout;
+  #next: NodeJS.Timeout | undefined;
+
+  constructor(
+    collector: Collector,
+    index: Index,
+    options: { readonly gc: GcOptions; readonly onError: (error: unknown, what: string) => void },
+  ) {
+    const { gc, onError } = options;
+    this.#collector = collector;
+    this.#aging = setInterval(() => {
+      index.agePromises().catch((error: unknown) => onError(error, "ending promises"));
+    }, gc.grace).unref();
+    if (gc.interval !== undefined) this.#wait(gc.interval, options);
+  }
+
+  /** Breaks off the collection that runs: the next one does what it has left. */
+  async close(): Promise<void> {
+    clearInterval(this.#aging);
+    clearTimeout(this.#next);
+    this.#abort.abort();
+    await this.#collector.idle();
+  }
+
+  #wait(
+    interval: number,
+    options: { readonly gc: GcOptions; readonly onError: (error: unknown, what: string) => void },
+  ): void {
+    const { signal } = this.#abort;
+    const collect = async () => {
+      try {
+        options.gc.onCollected?.(await this.#collector.collect({ signal }));
+      } catch (error) {
+        if (!signal.aborted) options.onError(error, "collecting garbage");
+      }
+      if (!signal.aborted) this.#wait(interval, options);
+    };
+    this.#next = setTimeout(collect, interval).unref();
+  }
+}
