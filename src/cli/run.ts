@@ -34,12 +34,15 @@ function makeProgram(): Command {
     .version(VERSION, "--version", "Show the version.")
     .helpOption("-h, --help", "Show this help.")
     .helpCommand(false)
+    // A flag belongs to the command that stands before it.
+    .enablePositionalOptions()
     .addHelpText("after", EXAMPLES);
   for (const make of [serveCommand, gcCommand, trashCommand, configCommand, healthCommand]) {
     program.addCommand(make());
   }
   for (const command of withSubcommands(program)) {
     command
+      .helpCommand(false)
       .exitOverride()
       .showSuggestionAfterError(false)
       .configureHelp({ styleTitle: (title) => styleText("bold", title) })

@@ -67,11 +67,15 @@ function readTags(written: unknown): unknown {
 
 const EXPECTED = 'a rule such as {"repositories": "team/**", "readOnly": true}';
 
+/** Rules that have been read: their durations are numbers now, which nobody may write. */
+const READ = new WeakSet<object>();
+
 const rule = z.unknown().transform((written, context): RepositoryRule => {
   const fault = (path: readonly PropertyKey[], message: string) => {
     context.addIssue({ code: "custom", path: [...path], message });
     return z.NEVER;
   };
+  if (isObject(written) && READ.has(written)) return written as unknown as RepositoryRule;
   if (!isObject(written)) return fault([], `${inspect(written)} is not ${EXPECTED}`);
   if (written.repositories === undefined) return fault([], "it does not say for which repositories it is");
   const values: Record<string, unknown> = {};
@@ -81,7 +85,8 @@ const rule = z.unknown().transform((written, context): RepositoryRule => {
     if ("message" in checked) return fault(checked.path, checked.message);
     values[key] = checked.value;
   }
-  return Object.freeze(values) as unknown as RepositoryRule;
+  READ.add(Object.freeze(values));
+  return values as unknown as RepositoryRule;
 });
 
 function checkProperty(key: string, written: unknown): Checked<unknown> {

@@ -20,7 +20,7 @@ export function gcCommand(): Command {
       );
       print({ collected, dryRun: options.dryRun === true });
     });
-  return addSettings(command, ["data", "repository", "rules", "gcGrace", "trashTtl", "durability"]);
+  return addSettings(command, ["data", "memory", "repository", "rules", "gcGrace", "trashTtl", "durability"]);
 }
 
 const MORE = `

@@ -1,0 +1,117 @@
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import test, { type ExecutionContext } from "ava";
+import { digestOf } from "../../src/core/digest.ts";
+import { temporaryDirectory } from "../tools/server.ts";
+import { run, serve } from "./command.ts";
+
+const CONFIG = '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers"}}';
+const TYPE = "application/vnd.oci.image.manifest.v1+json";
+
+const describe = (mediaType: string, content: string) => ({
+  mediaType,
+  digest: digestOf(Buffer.from(content)),
+  size: content.length,
+});
+
+const MANIFEST = JSON.stringify({
+  schemaVersion: 2,
+  mediaType: TYPE,
+  config: describe("application/vnd.oci.image.config.v1+json", CONFIG),
+  layers: [describe("application/vnd.oci.image.layer.v1.tar", "layer")],
+});
+const ID = digestOf(Buffer.from(MANIFEST));
+
+async function pushImage(url: string): Promise<void> {
+  for (const body of [CONFIG, "layer"]) {
+    const upload = `${url}/v2/team/app/blobs/uploads/?digest=${digestOf(Buffer.from(body))}`;
+    if ((await fetch(upload, { method: "POST", body })).status !== 201) throw new Error("not taken");
+  }
+  const headers = { "Content-Type": TYPE };
+  await fetch(`${url}/v2/team/app/manifests/v1`, { method: "PUT", body: MANIFEST, headers });
+}
+
+const lines = (text: string) => text.split("\n").filter((line) => line !== "");
+
+/** A server from which an image has been deleted; nothing is collected by itself. */
+async function serveDeleted(t: ExecutionContext) {
+  const data = join(await temporaryDirectory(t), "data");
+  const server = await serve(t, ["--data", data, "--gc-grace", "1ms", "--no-gc"]);
+  await pushImage(server.url);
+  await fetch(`${server.url}/v2/team/app/manifests/${ID}`, { method: "DELETE" });
+  return { data, server };
+}
+
+test("a running server collects when it is told to, and says beforehand what it would", async (t) => {
+  const { data, server } = await serveDeleted(t);
+  const dry = await run(t, ["gc", "--dry-run", "--json", "--data", data]);
+  t.is(dry.code, 0, dry.stderr);
+  const digests = [ID, ...[CONFIG, "layer"].map((text) => digestOf(Buffer.from(text)))].sort();
+  const blobs = lines(dry.stdout)
+    .map((line) => JSON.parse(line))
+    .filter(({ what }) => what === "blob");
+  t.deepEqual(blobs.map(({ digest }) => digest).sort(), digests);
+  t.is((await fetch(`${server.url}/v2/team/app/blobs/${digestOf(Buffer.from("layer"))}`)).status, 200);
+  const wet = await run(t, ["gc", "--data", data]);
+  t.is(wet.code, 0, wet.stderr);
+  t.regex(wet.stdout, /3 blobs of 4\d\d bytes went to the trash/);
+  t.is((await fetch(`${server.url}/v2/team/app/blobs/${digestOf(Buffer.from("layer"))}`)).status, 404);
+  const trash = await run(t, ["trash", "--json", "--data", data]);
+  t.deepEqual(
+    lines(trash.stdout)
+      .map((line) => JSON.parse(line).digest)
+      .sort(),
+    digests,
+  );
+});
+
+test("what was collected comes back whole, from the server or without one", async (t) => {
+  const { data, server } = await serveDeleted(t);
+  await run(t, ["gc", "--data", data]);
+  const restored = await run(t, ["trash", "restore", ID, "--to", "other/app:v2", "--data", data]);
+  t.is(restored.stdout, "the manifest is in other/app again, with 2 that it names\n", restored.stderr);
+  const pulled = await fetch(`${server.url}/v2/other/app/manifests/v2`);
+  t.is(await pulled.text(), MANIFEST);
+  t.is((await fetch(`${server.url}/v2/other/app/blobs/${digestOf(Buffer.from("layer"))}`)).status, 200);
+  await fetch(`${server.url}/v2/other/app/manifests/${ID}`, { method: "DELETE" });
+  server.child.kill("SIGTERM");
+  await server.ended;
+
+  const collected = await run(t, ["gc", "--json", "--gc-grace", "1ms", "--data", data]);
+  t.like(JSON.parse(lines(collected.stdout).at(-1) ?? ""), { links: 2, blobs: 3 }, collected.stderr);
+  const again = await run(t, ["trash", "restore", ID, "--to", "team/app:v1", "--data", data]);
+  t.is(again.code, 0, again.stderr);
+  t.is((await run(t, ["trash", "--data", data])).stdout, "");
+});
+
+test("only the user that the server runs as may tell it what to do", async (t) => {
+  const { data } = await serveDeleted(t);
+  t.is((await stat(join(data, "control"))).mode & 0o777, 0o600);
+});
+
+for (const [what, args, message] of [
+  [
+    "what is not in the trash",
+    ["trash", "restore", digestOf(Buffer.from("x")), "--to", "a"],
+    /is not in the trash/,
+  ],
+  ["what is no digest", ["trash", "restore", "sha256:abc", "--to", "a"], /not a digest/],
+  ["a place with two tags", ["trash", "restore", ID, "--to", "a:b:c"], /--to/],
+  ["no place", ["trash", "restore", ID], /--to/],
+  ["a store in memory", ["gc", "--memory"], /in memory/],
+] as const) {
+  test(`${what} is one sentence`, async (t) => {
+    const data = join(await temporaryDirectory(t), "data");
+    const own = args[1] === "--memory" ? [] : ["--data", data];
+    const { code, stderr } = await run(t, [...args, ...own]);
+    t.not(code, 0);
+    t.regex(stderr, message);
+    t.is(lines(stderr).length, 1);
+  });
+}
+
+test("a store that nobody has used is collected without a word of complaint", async (t) => {
+  const data = join(await temporaryDirectory(t), "data");
+  t.is((await run(t, ["gc", "--data", data])).code, 0);
+  t.true((await readdir(data)).includes("blobs"));
+});
