@@ -8,6 +8,7 @@ import {
   blobsDirectory,
   shardDirectory,
   shardOf,
+  trashDirectory,
   uploadsDirectory,
 } from "./paths.ts";
 import { SyncedDirectory } from "./sync.ts";
@@ -39,6 +40,10 @@ export class BlobTree {
       await mkdir(algorithmDirectory(this.root, algorithm), { recursive: true });
     }
     await mkdir(this.uploads.path, { recursive: true });
+    // Made in advance: on a full disk there would be no room for a directory.
+    for (const algorithm of DIGEST_ALGORITHMS) {
+      await mkdir(trashDirectory(this.root, algorithm), { recursive: true });
+    }
     // A directory is as durable as its name in the one above it.
     const above = made === undefined ? [] : ancestors(this.root, dirname(made));
     for (const path of [blobsDirectory(this.root), this.root, ...above]) await this.#sync?.(path);

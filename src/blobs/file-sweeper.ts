@@ -1,8 +1,9 @@
-import { mkdir, opendir, readdir, stat, utimes } from "node:fs/promises";
+import { opendir, readdir, stat, utimes } from "node:fs/promises";
 import { DIGEST_ALGORITHMS, type Digest, type DigestAlgorithm, isDigest } from "../core/digest.ts";
 import type { BlobTree } from "./blob-tree.ts";
 import { isMissing, remove, toStoreError } from "./disk.ts";
 import type { FileReader } from "./file-reader.ts";
+import type { FreeSpace } from "./free-space.ts";
 import { algorithmDirectory, trashDirectory, trashPath } from "./paths.ts";
 import type { BlobStat, BlobSweeper, Discarded } from "./port.ts";
 
@@ -10,10 +11,12 @@ import type { BlobStat, BlobSweeper, Discarded } from "./port.ts";
 export class FileSweeper implements BlobSweeper {
   readonly #tree: BlobTree;
   readonly #reader: FileReader;
+  readonly #space: FreeSpace;
 
-  constructor(tree: BlobTree, reader: FileReader) {
+  constructor(tree: BlobTree, reader: FileReader, space: FreeSpace) {
     this.#tree = tree;
     this.#reader = reader;
+    this.#space = space;
   }
 
   async *list(): AsyncGenerator<Digest> {
@@ -35,7 +38,7 @@ export class FileSweeper implements BlobSweeper {
     const now = new Date();
     // Before it is moved: were it after, a crash between the two would leave one that looks long discarded.
     await utimes(path, now, now).catch(fail);
-    await this.#moveToTrash(digest);
+    await this.#tree.moveOut(digest, trashPath(this.#tree.root, digest));
     this.#reader.gone(digest);
     return { digest, size: found.size };
   }
@@ -64,20 +67,9 @@ export class FileSweeper implements BlobSweeper {
     await remove(trashPath(this.#tree.root, digest));
   }
 
-  async #moveToTrash(digest: Digest): Promise<void> {
-    const to = trashPath(this.#tree.root, digest);
-    try {
-      await this.#tree.moveOut(digest, to);
-    } catch (error) {
-      if (!isMissing(error)) throw error;
-      await mkdir(dirnameOf(to), { recursive: true }).catch(fail);
-      await this.#tree.moveOut(digest, to);
-    }
+  async short(): Promise<boolean> {
+    return await this.#space.short();
   }
-}
-
-function dirnameOf(path: string): string {
-  return path.slice(0, path.lastIndexOf("/"));
 }
 
 async function namesIn(directory: string): Promise<string[]> {

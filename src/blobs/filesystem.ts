@@ -38,7 +38,7 @@ export async function openFilesystemBlobs(options: FilesystemOptions): Promise<B
   const published = (stat: BlobStat, found: Stats) => reader.stored(stat, found);
   const ingester = new FileIngester({ tree, durable, memory, threads, space, published }, stored);
   await ingester.clean(log);
-  const sweeper = new FileSweeper(tree, reader);
+  const sweeper = new FileSweeper(tree, reader, space);
   const close = async () => {
     await ingester.close();
     reader.close();
@@ -56,6 +56,7 @@ export async function openFilesystemBlobs(options: FilesystemOptions): Promise<B
     discarded: () => sweeper.discarded(),
     restore: (digest) => sweeper.restore(digest),
     purge: (digest) => sweeper.purge(digest),
+    short: () => sweeper.short(),
     close: () => {
       closing ??= close();
       return closing;

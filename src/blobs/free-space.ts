@@ -1,5 +1,5 @@
 import { statfs } from "node:fs/promises";
-import { LayerdError } from "../core/errors.ts";
+import { isLayerdError, LayerdError } from "../core/errors.ts";
 import { toStoreError } from "./disk.ts";
 
 // A look is worth its while after so many bytes, or so many milliseconds.
@@ -30,6 +30,17 @@ export class FreeSpace {
   taken(bytes: number): Promise<void> | undefined {
     this.#taken += bytes;
     return this.check();
+  }
+
+  /** Whether there is less than there should be, as of now. */
+  async short(): Promise<boolean> {
+    return await this.#look().then(
+      () => false,
+      (error: unknown) => {
+        if (isLayerdError(error, "STORE_FULL")) return true;
+        throw error;
+      },
+    );
   }
 
   async #look(): Promise<void> {

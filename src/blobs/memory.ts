@@ -24,7 +24,7 @@ export function createMemoryBlobs(options: { readonly limit: number }): BlobStor
 }
 
 class MemoryBlobs implements BlobStore {
-  readonly #room: Room;
+  readonly #room: LimitedRoom;
   readonly #blobs = new Map<Digest, BytesBlob | BlocksBlob>();
   readonly #trash = new Map<Digest, { readonly blob: BytesBlob | BlocksBlob; readonly at: Date }>();
   readonly #uploads = new Map<UploadId, MemoryUpload>();
@@ -110,6 +110,10 @@ class MemoryBlobs implements BlobStore {
     this.#room.give(discarded.blob.size + OVERHEAD);
   }
 
+  async short(): Promise<boolean> {
+    return this.#room.left === 0;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#uploads.values()].map((upload) => upload.cancel()));
@@ -139,6 +143,10 @@ class LimitedRoom implements Room {
 
   constructor(limit: number) {
     this.#limit = limit;
+  }
+
+  get left(): number {
+    return this.#limit - this.#used;
   }
 
   take(bytes: number, atLeast = 1): number {

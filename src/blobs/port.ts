@@ -149,6 +149,8 @@ export interface BlobSweeper {
   restore(digest: Digest): Promise<boolean>;
   /** Frees the space of a blob in the trash. Idempotent. */
   purge(digest: Digest): Promise<void>;
+  /** Whether uploads are refused for want of space. */
+  short(): Promise<boolean>;
 }
 
 export interface Discarded extends BlobStat {

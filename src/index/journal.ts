@@ -23,6 +23,7 @@ import type {
 import { Promises } from "./promises.ts";
 import { Repository } from "./repository.ts";
 import { RepositoryCache } from "./repository-cache.ts";
+import { Reserve, withReserve } from "./reserve.ts";
 import type { RepositoryState } from "./state.ts";
 
 export interface JournalIndexOptions {
@@ -45,7 +46,9 @@ export async function openJournalIndex(options: JournalIndexOptions): Promise<In
   const directory = join(options.directory, "index");
   await disk.makeDirectory(directory);
   await disk.syncDirectory(options.directory);
-  return new JournalIndex(disk, { ...options, directory });
+  const reserve = new Reserve(join(directory, "_reserve"));
+  await reserve.fill();
+  return new JournalIndex(withReserve(disk, reserve), { ...options, directory, reserve });
 }
 
 /** The index on any disk, in a directory of its own. Journals below `compactAbove` bytes are left alone. */
@@ -53,11 +56,13 @@ export class JournalIndex implements Index {
   readonly #repositories: RepositoryCache;
   readonly #catalog: Catalog;
   readonly #promises = new Promises();
+  readonly #reserve: Reserve | undefined;
 
   constructor(
     disk: Disk,
     options: Pick<JournalIndexOptions, "directory" | "log" | "cacheSize"> & {
       readonly compactAbove?: number;
+      readonly reserve?: Reserve;
     },
   ) {
     const { directory, log = SILENT, cacheSize = CACHE_SIZE, compactAbove = JOURNAL_FLOOR } = options;
@@ -68,6 +73,7 @@ export class JournalIndex implements Index {
         promised: (digest) => this.#promises.hold(digest),
       });
     this.#repositories = new RepositoryCache(open, cacheSize);
+    this.#reserve = options.reserve;
     this.#catalog = new Catalog(disk, directory, (name) => this.#repositories.exists(name));
   }
 
@@ -134,6 +140,7 @@ export class JournalIndex implements Index {
   }
 
   close(): Promise<void> {
+    this.#reserve?.close();
     return this.#repositories.close();
   }
 

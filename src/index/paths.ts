@@ -3,6 +3,7 @@ import type { RepositoryName } from "../core/name.ts";
 
 /*
  *   index/
+ *     _reserve                      space for the index when the disk is full: reserve.ts
  *     library/                      a repository; `a/b` is directory b in directory a
  *       _journal.jsonl              its changes since the snapshot, a line each
  *       _snapshot.json              what all changes before came to

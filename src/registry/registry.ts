@@ -65,7 +65,7 @@ export function createRegistry(
   sweeper.unref();
   const pusher = new Pusher(shared, rules);
   const collector = new Collector(shared, { rules, ...options.gc });
-  const collections = new Collections(collector, stores.index, options);
+  const collections = new Collections(collector, stores, options);
   let closing: Promise<void> | undefined;
   const close = async () => {
     clearInterval(sweeper);

@@ -201,5 +201,5 @@ test("a data directory is made with everything above it", async (t) => {
   const deeper = join(directory, "a", "b", "data");
   const { blobs } = await openStore(t, { directory: deeper });
   await store(blobs, bytesOf(17, 10));
-  t.deepEqual((await readdir(deeper)).sort(), ["blobs", "uploads"]);
+  t.deepEqual((await readdir(deeper)).sort(), ["blobs", "trash", "uploads"]);
 });

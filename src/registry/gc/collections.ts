@@ -1,5 +1,7 @@
+import type { BlobSweeper } from "../../blobs/port.ts";
 import type { Index } from "../../index/port.ts";
 import type { Collected, Collector, CollectorOptions } from "./collector.ts";
+import { relieve } from "./relief.ts";
 
 export interface GcOptions extends Omit<CollectorOptions, "rules"> {
   /** Milliseconds from the end of one collection to the next; `undefined` runs none. */
@@ -8,29 +10,37 @@ export interface GcOptions extends Omit<CollectorOptions, "rules"> {
   readonly onCollected?: (collected: Collected) => void;
 }
 
+// Milliseconds.
+const RELIEVE_EVERY = 5000;
+
 /** Lets promises end, and collects garbage again and again. */
 export class Collections {
   readonly #collector: Collector;
   readonly #abort = new AbortController();
   readonly #aging: NodeJS.Timeout;
+  readonly #relieving: NodeJS.Timeout;
   #next: NodeJS.Timeout | undefined;
 
   constructor(
     collector: Collector,
-    index: Index,
+    stores: { readonly blobs: BlobSweeper; readonly index: Index },
     options: { readonly gc: GcOptions; readonly onError: (error: unknown, what: string) => void },
   ) {
     const { gc, onError } = options;
     this.#collector = collector;
     this.#aging = setInterval(() => {
-      index.agePromises().catch((error: unknown) => onError(error, "ending promises"));
+      stores.index.agePromises().catch((error: unknown) => onError(error, "ending promises"));
     }, gc.grace).unref();
+    this.#relieving = setInterval(() => {
+      relieve(stores.blobs).catch((error: unknown) => onError(error, "making room on the disk"));
+    }, RELIEVE_EVERY).unref();
     if (gc.interval !== undefined) this.#wait(gc.interval, options);
   }
 
   /** Breaks off the collection that runs: the next one does what it has left. */
   async close(): Promise<void> {
     clearInterval(this.#aging);
+    clearInterval(this.#relieving);
     clearTimeout(this.#next);
     this.#abort.abort();
     await this.#collector.idle();
