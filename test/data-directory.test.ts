@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { DataDirectoryError, openDataDirectory } from "../src/data-directory.ts";
+import { SKIPPED } from "./tools/tools.ts";
 
 async function temporaryDirectory(t: ExecutionContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), "layerd-data-"));
@@ -89,6 +90,39 @@ test("of many processes that open it at once, one gets it", async (t) => {
   const answers = await Promise.all(outcomes);
   t.is(answers.filter((answer) => answer === "open").length, 1);
   for (const answer of answers) if (answer !== "open") t.regex(answer, /is in use by/);
+});
+
+/** Starts a holder as process 1 of a namespace of its own, as in a container; `undefined` where that is not allowed. */
+async function container(path: string): Promise<{ child: ChildProcess; said: string } | undefined> {
+  const script = join(import.meta.dirname, "data-directory-holder.ts");
+  const namespace = ["--pid", "--fork", "--kill-child", "--mount-proc"];
+  if (spawnSync("unshare", [...namespace, "true"]).status !== 0) return undefined;
+  const child = spawn("unshare", [...namespace, process.execPath, script, path], { stdio: "pipe" });
+  const errors: string[] = [];
+  child.stderr.on("data", (chunk) => errors.push(String(chunk)));
+  const [first] = await Promise.race([once(child.stdout, "data"), once(child, "close")]);
+  return { child, said: Buffer.isBuffer(first) ? String(first) : errors.join("") };
+}
+
+test("between containers, where every server is process 1, the lock holds, and a kill frees it at once", async (t) => {
+  const path = await temporaryDirectory(t);
+  const first = await container(path);
+  if (first === undefined) {
+    t.log(`${SKIPPED}making a PID namespace needs the rights of root, and unshare`);
+    t.pass();
+    return;
+  }
+  t.teardown(() => first.child.kill("SIGKILL"));
+  t.is(first.said, "open\n");
+  const second = await container(path);
+  t.teardown(() => second?.child.kill("SIGKILL"));
+  t.regex(second?.said ?? "", /is in use by process 1 on /);
+  await t.throwsAsync(open(path), { message: /is in use by process 1 on / });
+  first.child.kill("SIGKILL");
+  await once(first.child, "exit");
+  const third = await container(path);
+  t.teardown(() => third?.child.kill("SIGKILL"));
+  t.is(third?.said, "open\n");
 });
 
 test("a layout of a later version is refused, and left alone", async (t) => {
