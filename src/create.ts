@@ -139,6 +139,12 @@ function makeMiddleware(
       logRequest: host.logRequest ?? ((line) => parts.log.info(line, "request")),
       trustProxy,
     },
+    limits: {
+      requests: settings.clientRequests,
+      uploads: settings.clientUploads,
+      bytes: settings.clientBytes,
+      trustProxy,
+    },
     guard: { allowedHosts, allowedOrigins, trustProxy },
     probe: async () => {
       await parts.stores.blobs.stat(nowhere);

@@ -55,6 +55,14 @@ export const period: Kind<number> = {
   show: (value) => (value === Number.POSITIVE_INFINITY ? "forever" : showAmount(value, MILLISECONDS)),
 };
 
+/** A whole number, 0 included. */
+export const count: Kind<number> = {
+  type: z.int().nonnegative(),
+  expected: "a whole number such as 100",
+  read: (written) => (typeof written === "string" && /^\d+$/.test(written) ? Number(written) : written),
+  show: String,
+};
+
 export const port: Kind<number> = {
   type: z.int().min(0).max(65_535),
   expected: "a port number from 0 to 65535",

@@ -1,5 +1,16 @@
 import type { RepositoryRule } from "../core/rules.ts";
-import { boolean, duration, type Kind, list, oneOf, port, repositoryName, size, text } from "./kinds.ts";
+import {
+  boolean,
+  count,
+  duration,
+  type Kind,
+  list,
+  oneOf,
+  port,
+  repositoryName,
+  size,
+  text,
+} from "./kinds.ts";
 import { type RuleOptions, repositoryRules } from "./rules.ts";
 
 /** One setting. Its flag and its variable follow from its key: `maxLayerSize`, `--max-layer-size`, `LAYERD_MAX_LAYER_SIZE`. */
@@ -143,6 +154,24 @@ export const STORE_SETTINGS = {
     help: "A connection on which nothing moves for this long is closed.",
     group: "Limits",
     placeholder: "time",
+  }),
+  clientRequests: setting(count, {
+    default: 0,
+    help: "Requests a second that one client may make, ten seconds' worth at once; 0 is no limit.",
+    group: "Limits",
+    placeholder: "number",
+  }),
+  clientUploads: setting(count, {
+    default: 0,
+    help: "Uploads that one client may have under way at a time; 0 is no limit.",
+    group: "Limits",
+    placeholder: "number",
+  }),
+  clientBytes: setting(size, {
+    default: 0,
+    help: "Bytes that one client may send in an hour; 0 is no limit.",
+    group: "Limits",
+    placeholder: "size",
   }),
   gc: setting(boolean, {
     default: true,

@@ -33,6 +33,7 @@ export const ERRORS = {
   STORE_FULL: { status: 507, message: "there is no room left; reads go on" },
   TAG_INVALID: { status: 400, message: "the tag is not valid" },
   TAG_UNKNOWN: { status: 404, message: "no such tag" },
+  TOOMANYREQUESTS: { status: 429, message: "this client asks for too much; try again later" },
   UNAUTHORIZED: { status: 401, message: "authentication is required" },
   UNAVAILABLE: { status: 503, message: "not available right now; try again" },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, message: "this kind of content is not accepted here" },

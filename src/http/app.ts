@@ -1,5 +1,6 @@
 import type Koa from "koa";
 import { LayerdError } from "../core/errors.ts";
+import { type ClientLimitOptions, ClientLimits } from "./client-limits.ts";
 import { answerErrors } from "./errors.ts";
 import { Guard, type GuardOptions } from "./guard.ts";
 import { getHealth, getReadiness } from "./health.ts";
@@ -18,6 +19,7 @@ export interface AppOptions {
   readonly service: Service;
   readonly observe: ObserveOptions;
   readonly guard: GuardOptions;
+  readonly limits: ClientLimitOptions;
   /** Rejects when the store does not answer. */
   readonly probe: () => Promise<void>;
   /** Whether paths that are not layerd's go on to the next middleware, or are answered 404. */
@@ -30,9 +32,12 @@ const OWN_PATHS = /^\/(?:(?:layer|manifest|v2)(?:\/.*)?|healthz|readyz|openapi\.
 export function createMiddleware(options: AppOptions): Koa.Middleware {
   const observe = makeObserver(options.observe);
   const guard = new Guard(options.guard);
+  const limits = new ClientLimits(options.limits);
+  const limited = limits.any;
   const dispatch = makeDispatch(options);
   const serve = (ctx: Call) => {
     guard.check(ctx);
+    if (limited) limits.check(ctx);
     const { path } = ctx;
     // Of a target such as `http://` nothing is left that could be a path, whatever the types say.
     if (typeof path !== "string") throw new LayerdError("REQUEST_INVALID", "the request has no path");

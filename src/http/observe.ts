@@ -17,7 +17,8 @@ export interface ObserveOptions {
   readonly identify: (ctx: Call) => string | undefined;
 }
 
-const NOBODY = "anonymous";
+/** Who asks when nobody said. */
+export const NOBODY = "anonymous";
 const REQUEST_ID = /^[\w.:/+=-]{1,128}$/;
 
 /** Gives each request its context and its line in the log, written when its connection is done with it. */
