@@ -180,7 +180,15 @@ test(`no source file is longer than ${MAX_LINES} lines`, async (t) => {
 
 test("the top level holds what a newcomer expects, and nothing else", async (t) => {
   const folders = ["bench", "data", "docs", "src", "test"];
-  const files = ["CHANGELOG.md", "CONTRIBUTING.md", "Dockerfile", "LICENSE", "Makefile", "README.md"];
+  const files = [
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "Dockerfile",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "SECURITY.md",
+  ];
   const settings = [
     "biome.json",
     "package-lock.json",
