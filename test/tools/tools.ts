@@ -14,6 +14,7 @@ export const PACKAGES = {
   nginx: "nginx-light",
   openssl: "openssl",
   skopeo: "skopeo",
+  strace: "strace",
   tar: "tar",
   wget: "wget",
   wrk: "wrk",
