@@ -2,8 +2,8 @@ import type { Bench } from "../toolkit/bench.ts";
 import { freePort, startServer } from "../toolkit/server.ts";
 import type { Store } from "./store.ts";
 
-/** layerd as a user starts it: every default, the request log on, as JSON into a file. */
-export async function startLayerd(bench: Bench, data: string): Promise<Store> {
+/** layerd as a user starts it: every default but `more`, the request log on, as JSON into a file. */
+export async function startLayerd(bench: Bench, data: string, more: readonly string[] = []): Promise<Store> {
   const port = await freePort();
   const serve = [
     "serve",
@@ -15,6 +15,7 @@ export async function startLayerd(bench: Bench, data: string): Promise<Store> {
     data,
     "--log-format",
     "json",
+    ...more,
   ];
   bench.log.configuration("layerd", `layerd ${serve.join(" ")}`, [
     [data, "DIR"],

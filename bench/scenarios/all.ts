@@ -1,5 +1,6 @@
 import type { Scenario } from "../toolkit/bench.ts";
 import { download } from "./download.ts";
+import { gc } from "./gc.ts";
 import { imagePush } from "./image-push.ts";
 import { manifestPost } from "./manifest-post.ts";
 import { memory } from "./memory.ts";
@@ -22,4 +23,5 @@ export const SCENARIOS: readonly Scenario[] = [
   tags,
   startUp,
   memory,
+  gc,
 ];

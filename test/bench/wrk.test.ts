@@ -3,6 +3,9 @@ import { parseReport } from "../../bench/toolkit/wrk.ts";
 
 const REPORT = `Running 1s test @ http://127.0.0.1:8080/
   1 threads and 32 connections
+  Latency Distribution
+     50%    1.20ms
+     99%    2.50ms
   20000 requests in 1.10s, 24.00MB read
 Requests/sec:  18181.82
 Transfer/sec:     21.82MB
@@ -11,6 +14,7 @@ Transfer/sec:     21.82MB
 test("the rate and the bytes a request are read from wrk's report", (t) => {
   t.deepEqual(parseReport(REPORT), {
     requestsPerSecond: 18181.82,
+    p99: 2.5,
     bytesPerRequest: (24 * 1024 * 1024) / 20000,
   });
 });

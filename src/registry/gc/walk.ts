@@ -6,7 +6,7 @@ import type { Pace } from "./pace.ts";
 
 /* All of an index, page by page: nobody holds all of it at once, and what is not in memory is read piece by piece. */
 
-const LIMIT = 1000;
+const LIMIT = 200;
 
 export async function* everyRepository(index: Index): AsyncGenerator<RepositoryName> {
   for (let after: string | undefined; ; ) {
