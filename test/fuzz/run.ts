@@ -25,9 +25,12 @@ const server = spawn(process.execPath, [main, "serve", "--port", "0", ...store, 
   stdio: ["ignore", "ignore", "pipe"],
 });
 let exited = false;
-server.once("exit", () => {
-  exited = true;
-});
+const ended = new Promise<void>((resolve) =>
+  server.once("exit", () => {
+    exited = true;
+    resolve();
+  }),
+);
 const port = await new Promise<number>((found, reject) => {
   let said = "";
   server.stderr.setEncoding("utf8").on("data", (text: string) => {
@@ -55,6 +58,7 @@ for (let sent = 0, round = 0; sent < Number(values.count) && !exited; sent += RO
 process.stdout.write(`seed ${values.seed}: ${JSON.stringify(Object.fromEntries([...totals].sort()))}\n`);
 for (const fault of faults.slice(0, 20)) process.stdout.write(`\n${fault}\n`);
 if (exited) process.stdout.write("the server has ended\n");
-server.kill("SIGTERM");
-await rm(data, { recursive: true, force: true });
 process.exitCode = faults.length > 0 || exited ? 1 : 0;
+server.kill("SIGTERM");
+await ended;
+await rm(data, { recursive: true, force: true });
