@@ -13,10 +13,12 @@ import type {
   Index,
   Look,
   ManifestEntry,
+  Naming,
   Page,
   PageAfter,
   PageRequest,
   ReferrersRequest,
+  Some,
   TagEntry,
   Transaction,
 } from "./port.ts";
@@ -65,7 +67,7 @@ export class JournalIndex implements Index {
       new Repository(disk, repositoryPaths(directory, name), {
         log,
         compactAbove,
-        promised: (digest) => this.#promises.hold(digest),
+        promises: this.#promises,
       });
     this.#repositories = new RepositoryCache(open, cacheSize);
     this.#catalog = new Catalog(disk, directory, (name) => this.#repositories.exists(name));
@@ -78,6 +80,11 @@ export class JournalIndex implements Index {
 
   async agePromises(): Promise<void> {
     this.#promises.age();
+  }
+
+  async isPromised(digest: Digest): Promise<boolean> {
+    this.#repositories.assertOpen();
+    return this.#promises.hold(digest);
   }
 
   async intact(name: RepositoryName): Promise<boolean> {
@@ -119,6 +126,10 @@ export class JournalIndex implements Index {
 
   referrers(name: RepositoryName, subject: Digest, page: ReferrersRequest): Promise<Page<ManifestEntry>> {
     return this.#read(name, (state) => state.referrers(subject, page));
+  }
+
+  namedBy(name: RepositoryName, digest: Digest, as: Naming, limit: number): Promise<Some<Digest>> {
+    return this.#read(name, (state) => state.namedBy(digest, as, limit));
   }
 
   tag(name: RepositoryName, tag: Tag): Awaitable<TagEntry | undefined> {
