@@ -18,7 +18,7 @@ import { configureServer } from "./http/server.ts";
 import { openJournalIndex } from "./index/journal.ts";
 import { createMemoryIndex } from "./index/memory.ts";
 import type { Index } from "./index/port.ts";
-import type { Collected, Verdict } from "./registry/gc/collector.ts";
+import type { Collected, Verdict } from "./registry/gc/collected.ts";
 import type { Restored } from "./registry/gc/trash.ts";
 import { createRegistry, type Registry } from "./registry/registry.ts";
 

@@ -9,10 +9,11 @@ import { compileRules, type RepositoryRule } from "../../src/core/rules.ts";
 import { openJournalIndex } from "../../src/index/journal.ts";
 import { createMemoryIndex } from "../../src/index/memory.ts";
 import type { Index } from "../../src/index/port.ts";
-import { type Collected, Collector, type Verdict } from "../../src/registry/gc/collector.ts";
+import type { Collected, Verdict } from "../../src/registry/gc/collected.ts";
+import { Collector } from "../../src/registry/gc/collector.ts";
 import { Holds } from "../../src/registry/holds.ts";
 import { bytesOf, store } from "../blobs/samples.ts";
-import { link, put, setTag, temporaryDirectory, transaction } from "../index/samples.ts";
+import { link, put, setTag, tag, temporaryDirectory, transaction } from "../index/samples.ts";
 
 const TEAM = parseRepositoryName("team/app");
 const GRACE = 2;
@@ -63,6 +64,11 @@ class World {
     const tags = tag === undefined ? [] : [setTag(tag, digest)];
     await this.index.apply(TEAM, transaction([put(digest, blobs, more), ...tags]));
     return digest;
+  }
+
+  /** The tags that there are. */
+  async tags(): Promise<string[]> {
+    return (await this.index.tags(TEAM, { limit: 100 })).items.map((entry) => entry.tag);
   }
 
   /** Time goes by: everything is older than the grace period, and all promises have ended. */
@@ -205,6 +211,95 @@ onEachDriver(
     t.like(await world.collect(), { manifests: 1 });
     t.is(await world.index.manifest(TEAM, signature), undefined);
     t.not(await world.index.manifest(TEAM, named), undefined);
+  },
+  untagged,
+);
+
+onEachDriver(
+  "tags that no rule keeps leave, and their manifests when the promise to whoever knew them has ended",
+  async (t, world) => {
+    const layer = await world.blob();
+    const old = await world.manifest([layer], { tag: "pr-1" });
+    const release = await world.manifest([layer], { tag: "v1" });
+    await delay(2);
+    const newest = await world.manifest([layer], { tag: "pr-2" });
+    await world.age();
+    const planned: Verdict[] = [];
+    const plan = await world.collector.collect({ dryRun: true, report: (verdict) => planned.push(verdict) });
+    t.deepEqual(await world.tags(), ["pr-1", "pr-2", "v1"]);
+    t.deepEqual(planned, [
+      {
+        what: "tag",
+        repository: TEAM,
+        tag: tag("pr-1"),
+        digest: old,
+        why: "not the newest, not matched by v*",
+      },
+    ]);
+    t.deepEqual(await world.collect(), plan);
+    t.deepEqual(await world.tags(), ["pr-2", "v1"]);
+    await world.age();
+    t.like(await world.collect(), { tags: 0, manifests: 1, links: 0 });
+    t.is(await world.index.manifest(TEAM, old), undefined);
+    for (const digest of [release, newest]) t.not(await world.index.manifest(TEAM, digest), undefined);
+  },
+  { rules: [{ repositories: ["**"], keepTags: { newest: 1, matching: ["v*"] }, keepUntagged: 1 }] },
+);
+
+onEachDriver(
+  "immutable tags stay whatever is said of tags",
+  async (t, world) => {
+    for (const name of ["a", "b", "v1"]) await world.manifest([], { tag: name });
+    await delay(2);
+    await world.manifest([], { tag: "c" });
+    await world.age();
+    t.like(await world.collect(), { tags: 2, manifests: 0 });
+    t.deepEqual(await world.tags(), ["c", "v1"]);
+  },
+  { rules: [{ repositories: ["**"], keepTags: { newest: 1 }, immutableTags: ["v*"] }] },
+);
+
+onEachDriver(
+  "nothing of a read-only repository leaves",
+  async (t, world) => {
+    await world.manifest([await world.blob()], { tag: "a" });
+    await world.manifest([await world.blob()], { tag: "b" });
+    await world.age();
+    t.like(await world.collect(), { tags: 0, manifests: 0, links: 0 });
+  },
+  { rules: [{ repositories: ["**"], keepTags: { newest: 1 }, keepUnused: 1, readOnly: true }] },
+);
+
+onEachDriver(
+  "a tag that is moved while it is judged stays where it was moved to",
+  async (t, world) => {
+    await world.manifest([], { tag: "a" });
+    await delay(2);
+    const other = await world.manifest([], { tag: "b" });
+    await world.age();
+    const read = world.index.tags.bind(world.index);
+    world.index.tags = async (...asked) => {
+      const page = await read(...asked);
+      await world.index.apply(TEAM, transaction([setTag("a", other)]));
+      return page;
+    };
+    t.like(await world.collect(), { tags: 0 });
+    t.is((await world.index.tag(TEAM, tag("a")))?.digest, other);
+  },
+  { rules: [{ repositories: ["**"], keepTags: { newest: 1 } }] },
+);
+
+onEachDriver(
+  "what is promised keeps what it needs, and a dry run says so",
+  async (t, world) => {
+    const layer = await world.blob();
+    const image = await world.manifest([layer]);
+    const parent = await world.manifest([], { manifests: [image] });
+    await world.age();
+    await world.index.manifest(TEAM, parent, { promise: true });
+    const plan = await world.collector.collect({ dryRun: true });
+    t.like(plan, { manifests: 0, links: 0, blobs: 0 });
+    t.deepEqual(await world.collect(), plan);
   },
   untagged,
 );

@@ -45,10 +45,10 @@ function printText(printed: Printed): void {
 }
 
 function printSum(printed: Exclude<Printed, { readonly verdict: Verdict }>): void {
-  const { manifests, links, blobs, bytes, purged, purgedBytes, waitsUntil } = printed.collected;
+  const { tags, manifests, links, blobs, bytes, purged, purgedBytes, waitsUntil } = printed.collected;
   const [trashed, freed] = printed.dryRun ? ["would go", "would be freed"] : ["went", "was freed"];
   process.stdout.write(
-    `${manifests} manifests, ${links} links of blobs; ${blobs} blobs of ${formatSize(bytes)} ${trashed} to the trash, ` +
+    `${tags} tags, ${manifests} manifests, ${links} links of blobs; ${blobs} blobs of ${formatSize(bytes)} ${trashed} to the trash, ` +
       `${formatSize(purgedBytes)} in ${purged} blobs of it ${freed}\n`,
   );
   if (waitsUntil === undefined) return;
@@ -58,6 +58,10 @@ function printSum(printed: Exclude<Printed, { readonly verdict: Verdict }>): voi
 
 function printVerdict(verdict: Verdict): void {
   const { what, digest, why } = verdict;
-  const where = "repository" in verdict ? `  ${verdict.repository}` : `  ${formatSize(verdict.size)}`;
-  process.stdout.write(`${what.padEnd(8)}  ${digest}${where}  ${dim(why)}\n`);
+  process.stdout.write(`${what.padEnd(8)}  ${digest}  ${whereOf(verdict)}  ${dim(why)}\n`);
+}
+
+function whereOf(verdict: Verdict): string {
+  if ("tag" in verdict) return `${verdict.repository}:${verdict.tag}`;
+  return "repository" in verdict ? verdict.repository : formatSize(verdict.size);
 }

@@ -1,5 +1,6 @@
 import type { Index } from "../../index/port.ts";
-import type { Collected, Collector, CollectorOptions } from "./collector.ts";
+import type { Collected } from "./collected.ts";
+import type { Collector, CollectorOptions } from "./collector.ts";
 
 export interface GcOptions extends Omit<CollectorOptions, "rules"> {
   /** Milliseconds from the end of one collection to the next; `undefined` runs none. */
