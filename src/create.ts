@@ -19,10 +19,11 @@ import { openJournalIndex } from "./index/journal.ts";
 import { createMemoryIndex } from "./index/memory.ts";
 import type { Index } from "./index/port.ts";
 import type { Collected, Verdict } from "./registry/gc/collected.ts";
+import type { Explanation, InRepository } from "./registry/gc/explainer.ts";
 import type { Restored } from "./registry/gc/trash.ts";
 import { createRegistry, type Registry } from "./registry/registry.ts";
 
-export type { Collected, Discarded, Registry, RequestLine, Restored, Verdict };
+export type { Collected, Discarded, Explanation, InRepository, Registry, RequestLine, Restored, Verdict };
 
 /** What a host application may bring along. All of it optional. */
 export interface Host {

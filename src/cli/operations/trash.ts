@@ -3,7 +3,7 @@ import { ConfigError, loadConfig } from "../../config.ts";
 import { parseDigest } from "../../core/digest.ts";
 import { parseRepositoryName, parseTag } from "../../core/name.ts";
 import { addSettings, flagsOf } from "../options.ts";
-import { formatSize } from "./format.ts";
+import { formatSize, formatTime } from "./format.ts";
 import type { Target } from "./operations.ts";
 
 export function trashCommand(): Command {
@@ -35,7 +35,7 @@ async function list(options: Record<string, unknown>): Promise<void> {
       const line =
         options.json === true
           ? JSON.stringify({ digest, size, discardedAt, until })
-          : `${digest}  ${formatSize(size).padStart(10)}  until ${until.slice(0, 16).replace("T", " ")}`;
+          : `${digest}  ${formatSize(size).padStart(10)}  until ${formatTime(until)}`;
       process.stdout.write(`${line}\n`);
     }),
   );
