@@ -11,3 +11,8 @@ export function formatSize(bytes: number): string {
 export function formatTime(time: string): string {
   return `${time.slice(0, 16).replace("T", " ")} UTC`;
 }
+
+/** A number of things: `1 tag`, `2 tags`. */
+export function formatCount(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}

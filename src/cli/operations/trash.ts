@@ -30,12 +30,12 @@ async function list(options: Record<string, unknown>): Promise<void> {
   const { config } = loadConfig(flagsOf(options));
   const { withOperations } = await import("./reach.ts");
   await withOperations(config, (operations) =>
-    operations.trash(({ digest, size, discardedAt }) => {
+    operations.trash(({ digest, size, discardedAt, what, mediaType }) => {
       const until = new Date(discardedAt.getTime() + config.trashTtl).toISOString();
       const line =
         options.json === true
-          ? JSON.stringify({ digest, size, discardedAt, until })
-          : `${digest}  ${formatSize(size).padStart(10)}  until ${formatTime(until)}`;
+          ? JSON.stringify({ digest, size, discardedAt, until, what, mediaType })
+          : `${digest}  ${formatSize(size).padStart(10)}  until ${formatTime(until)}  ${what.padEnd(8)}  ${mediaType}`;
       process.stdout.write(`${line}\n`);
     }),
   );
