@@ -61,6 +61,18 @@ onEachDriver(
 );
 
 onEachDriver(
+  "a tag that the rules let go is said to leave",
+  async (t, world) => {
+    const image = await world.manifest([], { tag: "pr-1" });
+    await world.index.apply(TEAM, transaction([setTag("v1", image)]));
+    const { tags, leavingTags } = await inTeam(world, image);
+    t.deepEqual(tags.items, ["pr-1", "v1"]);
+    t.deepEqual(leavingTags, [{ tag: "pr-1", why: "not matched by v*" }]);
+  },
+  { rules: [{ repositories: ["**"], keepTags: { matching: ["v*"] } }] },
+);
+
+onEachDriver(
   "in a read-only repository everything is kept",
   async (t, world) => {
     t.like(await inTeam(world, await world.blob()), { readOnly: true, blob: { until: "forever" } });

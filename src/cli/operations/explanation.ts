@@ -4,7 +4,8 @@ import { formatSize, formatTime } from "./format.ts";
 /** What is known about why something is kept, as a few lines for people. */
 export function describeExplanation(explanation: Explanation, now: Date): string {
   const { digest, size, repositories, trash } = explanation;
-  const stored = size === undefined ? [] : [formatSize(size)];
+  const bytes = size ?? trash?.size;
+  const stored = bytes === undefined ? [] : [formatSize(bytes)];
   const here = size !== undefined || trash !== undefined || repositories.some(has);
   return [
     [digest, ...stored, ...(here ? [] : ["not here"])].join("  "),
@@ -16,7 +17,7 @@ export function describeExplanation(explanation: Explanation, now: Date): string
 function describeRest({ size, repositories, promised, held, trash }: Explanation): string[] {
   const needed = repositories.some(has);
   return [
-    ...(promised ? ["promised: somebody was told that it is here, and may rely on it"] : []),
+    ...(promised ? ["promised: somebody was told of it lately, and may rely on it"] : []),
     ...(held ? ["held by something that is being pushed right now"] : []),
     ...(size !== undefined && !needed && !held
       ? ["no repository has it: it leaves at the next collection"]
@@ -39,7 +40,7 @@ function describeRepository(found: InRepository, now: Date, promised: boolean): 
   const what = kinds.length === 0 ? "only named there" : kinds.join("; ");
   const subject = manifest?.subject;
   const lines = [
-    ...some("tagged", found.tags),
+    ...some("tagged", describeTags(found)),
     ...some("listed by the index", found.indexes),
     ...some("named by the manifest", found.manifests),
     ...(subject === undefined
@@ -53,10 +54,23 @@ function describeRepository(found: InRepository, now: Date, promised: boolean): 
   return [`${repository}: ${what}`, ...lines.map((line) => `  ${line}`)];
 }
 
+function describeTags({ tags, leavingTags }: InRepository): Listed {
+  const items = tags.items.map((tag) => {
+    const leaving = leavingTags.find((each) => each.tag === tag);
+    return leaving === undefined ? tag : `${tag}, which is to leave: ${leaving.why}`;
+  });
+  return { items, total: tags.total };
+}
+
+interface Listed {
+  readonly items: readonly string[];
+  readonly total: number;
+}
+
 /** A line for each that is shown, and one for how many more there are. */
-function some(relation: string, { items, total }: InRepository["tags" | "manifests"]): string[] {
+function some(relation: string, { items, total }: Listed): string[] {
   const more = total - items.length;
-  return [...items.map((item) => `${relation} ${item}`), ...(more > 0 ? [`${relation} ${more} more`] : [])];
+  return [...items.map((item) => `${relation} ${item}`), ...(more > 0 ? [`and ${more} more`] : [])];
 }
 
 function keeping(why: string, until: string | undefined, now: Date, promised: boolean): string[] {

@@ -5,7 +5,8 @@ import type { RepositoryRules, Rules } from "../../core/rules.ts";
 import type { Index, Some } from "../../index/port.ts";
 import type { Holds } from "../holds.ts";
 import { Pace } from "./pace.ts";
-import { everyRepository } from "./walk.ts";
+import { leavingTags } from "./retention.ts";
+import { everyRepository, everyTag } from "./walk.ts";
 
 /** Where something is needed, or until when it is kept although it is not. Times are in ISO 8601. */
 export interface Explanation {
@@ -29,6 +30,8 @@ export interface InRepository {
   readonly blob?: Kept;
   /** That point at it. */
   readonly tags: Some<Tag>;
+  /** Those of them that the rules let go, and why. */
+  readonly leavingTags: readonly { readonly tag: Tag; readonly why: string }[];
   /** Manifests of which it is the config or a layer. */
   readonly manifests: Some<Digest>;
   /** That list it. */
@@ -77,7 +80,7 @@ export class Explainer {
     const repositories: InRepository[] = [];
     for await (const repository of everyRepository(this.#index)) {
       await pace.step();
-      const found = await this.#lookInto(repository, digest, waitsUntil);
+      const found = await this.#lookInto(repository, digest, { waitsUntil, pace });
       if (found !== undefined) repositories.push(found);
     }
     const size = (await this.#blobs.stat(digest))?.size;
@@ -96,7 +99,7 @@ export class Explainer {
   async #lookInto(
     repository: RepositoryName,
     digest: Digest,
-    waitsUntil: number,
+    { waitsUntil, pace }: { readonly waitsUntil: number; readonly pace: Pace },
   ): Promise<InRepository | undefined> {
     const rules = this.#options.rules.for(repository);
     const named = await this.#namedIn(repository, digest);
@@ -110,6 +113,7 @@ export class Explainer {
       ...(manifest === undefined ? {} : { manifest }),
       ...(blob === undefined ? {} : { blob }),
       ...named,
+      leavingTags: await this.#leaving(repository, named.tags.items, { rules, pace }),
     };
   }
 
@@ -121,6 +125,18 @@ export class Explainer {
       indexes: await this.#index.namedBy(repository, digest, "manifest", SHOWN),
       referrers: await this.#index.namedBy(repository, digest, "subject", SHOWN),
     };
+  }
+
+  async #leaving(
+    repository: RepositoryName,
+    tags: readonly Tag[],
+    { rules, pace }: { readonly rules: RepositoryRules; readonly pace: Pace },
+  ): Promise<InRepository["leavingTags"]> {
+    if (rules.keepTags === "all" || tags.length === 0) return [];
+    const all = await Array.fromAsync(everyTag(this.#index, repository, pace));
+    return leavingTags(all, rules, new Date())
+      .filter(({ tag }) => tags.includes(tag))
+      .map(({ tag, why }) => ({ tag, why }));
   }
 
   async #asManifest(
