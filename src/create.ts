@@ -4,7 +4,7 @@ import { type Logger, pino } from "pino";
 import { type Authorize, allowEverything } from "./auth/policy.ts";
 import { openFilesystemBlobs } from "./blobs/filesystem.ts";
 import { createMemoryBlobs } from "./blobs/memory.ts";
-import type { BlobStore, Discarded } from "./blobs/port.ts";
+import type { BlobStore } from "./blobs/port.ts";
 import { resolveStoreConfig, type StoreConfig, type StoreOptions } from "./config.ts";
 import { digestOf } from "./core/digest.ts";
 import { parseRepositoryName } from "./core/name.ts";
@@ -18,11 +18,12 @@ import { configureServer } from "./http/server.ts";
 import { openJournalIndex } from "./index/journal.ts";
 import { createMemoryIndex } from "./index/memory.ts";
 import type { Index } from "./index/port.ts";
-import type { Collected, Verdict } from "./registry/gc/collector.ts";
-import type { Restored } from "./registry/gc/trash.ts";
+import type { Collected, Verdict } from "./registry/gc/collected.ts";
+import type { Explanation, InRepository } from "./registry/gc/explainer.ts";
+import type { InTrash, Restored } from "./registry/gc/trash.ts";
 import { createRegistry, type Registry } from "./registry/registry.ts";
 
-export type { Collected, Discarded, Registry, RequestLine, Restored, Verdict };
+export type { Collected, Explanation, InRepository, InTrash, Registry, RequestLine, Restored, Verdict };
 
 /** What a host application may bring along. All of it optional. */
 export interface Host {

@@ -1,7 +1,8 @@
+import { constants } from "node:fs";
 import { opendir, readdir, stat, utimes } from "node:fs/promises";
 import { DIGEST_ALGORITHMS, type Digest, type DigestAlgorithm, isDigest } from "../core/digest.ts";
 import type { BlobTree } from "./blob-tree.ts";
-import { isMissing, remove, toStoreError } from "./disk.ts";
+import { close, isMissing, open, read, remove, toStoreError } from "./disk.ts";
 import type { FileReader } from "./file-reader.ts";
 import type { FreeSpace } from "./free-space.ts";
 import { algorithmDirectory, trashDirectory, trashPath } from "./paths.ts";
@@ -52,6 +53,17 @@ export class FileSweeper implements BlobSweeper {
         const found = digest && (await stat(trashPath(this.#tree.root, digest)).catch(nothing));
         if (digest && found) yield { digest, size: found.size, discardedAt: found.mtime };
       }
+    }
+  }
+
+  async peek(digest: Digest, length: number): Promise<Buffer | undefined> {
+    const fd = await open(trashPath(this.#tree.root, digest), constants.O_RDONLY).catch(nothing);
+    if (fd === undefined) return undefined;
+    try {
+      const bytes = Buffer.alloc(length);
+      return bytes.subarray(0, await read(fd, bytes, length, 0));
+    } finally {
+      await close(fd);
     }
   }
 

@@ -54,6 +54,7 @@ export async function openFilesystemBlobs(options: FilesystemOptions): Promise<B
     list: () => sweeper.list(),
     discard: (digest) => sweeper.discard(digest),
     discarded: () => sweeper.discarded(),
+    peek: (digest, length) => sweeper.peek(digest, length),
     restore: (digest) => sweeper.restore(digest),
     purge: (digest) => sweeper.purge(digest),
     short: () => sweeper.short(),

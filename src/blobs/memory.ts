@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { buffer } from "node:stream/consumers";
 import type { Digest } from "../core/digest.ts";
 import { LayerdError } from "../core/errors.ts";
 import { BlocksBlob, OVERHEAD, type Room } from "./blocks.ts";
@@ -92,6 +93,11 @@ class MemoryBlobs implements BlobStore {
 
   async *discarded(): AsyncGenerator<Discarded> {
     for (const [digest, { blob, at }] of [...this.#trash]) yield { digest, size: blob.size, discardedAt: at };
+  }
+
+  async peek(digest: Digest, length: number): Promise<Buffer | undefined> {
+    const blob = this.#trash.get(digest)?.blob;
+    return blob && (await buffer(blob.stream({ start: 0, end: Math.min(length, blob.size) })));
   }
 
   async restore(digest: Digest): Promise<boolean> {

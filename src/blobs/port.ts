@@ -145,6 +145,8 @@ export interface BlobSweeper {
   discard(digest: Digest): Promise<BlobStat | undefined>;
   /** What is in the trash, in no order. */
   discarded(): AsyncIterable<Discarded>;
+  /** The first bytes of a blob in the trash, at most `length`; `undefined` when it is not there. */
+  peek(digest: Digest, length: number): Promise<Buffer | undefined>;
   /** Brings a blob back from the trash, durably; false when it is not there. */
   restore(digest: Digest): Promise<boolean>;
   /** Frees the space of a blob in the trash. Idempotent. */

@@ -7,6 +7,7 @@ import { explainFailure } from "./failures.ts";
 import { healthCommand } from "./health.ts";
 import { gcCommand } from "./operations/gc.ts";
 import { trashCommand } from "./operations/trash.ts";
+import { whyCommand } from "./operations/why.ts";
 import { ignoreBrokenPipes } from "./process.ts";
 import { serveCommand } from "./serve.ts";
 
@@ -37,7 +38,7 @@ function makeProgram(): Command {
     // A flag belongs to the command that stands before it.
     .enablePositionalOptions()
     .addHelpText("after", EXAMPLES);
-  for (const make of [serveCommand, gcCommand, trashCommand, configCommand, healthCommand]) {
+  for (const make of [serveCommand, gcCommand, trashCommand, whyCommand, configCommand, healthCommand]) {
     program.addCommand(make());
   }
   for (const command of withSubcommands(program)) {
@@ -63,6 +64,7 @@ Examples:
   layerd serve --memory                   a throw-away store
   layerd serve --help                     every setting
   layerd gc --dry-run                     what garbage collection would remove, and why
+  layerd why sha256:4355a46b…             what needs a layer or a manifest
   layerd config                           the settings in force, and where each came from
 `;
 

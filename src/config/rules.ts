@@ -1,8 +1,8 @@
 import { inspect } from "node:util";
 import { z } from "zod";
-import type { RepositoryRule } from "../core/rules.ts";
-import { boolean, type Checked, check, type Kind, period, size } from "./kinds.ts";
-import { didYouMean } from "./nearest.ts";
+import type { KeepTags, RepositoryRule } from "../core/rules.ts";
+import { boolean, type Kind, period, size } from "./kinds.ts";
+import { checkObject, type PropertiesOf, typeOf } from "./properties.ts";
 
 /** A rule as code and files may give it; `docs/rules.md` says what each property means. */
 export interface RuleOptions {
@@ -20,6 +20,8 @@ export interface RuleOptions {
   readonly maxManifestSize?: number | string;
   /** Default: the setting of the same name. */
   readonly sparse?: boolean;
+  /** Which tags stay. Default: "all". */
+  readonly keepTags?: "all" | KeepTagsOptions;
   /** How long manifests that have no tag are kept, as in `30d`. Default: "forever". */
   readonly keepUntagged?: string;
   /**
@@ -27,6 +29,16 @@ export interface RuleOptions {
    * repository that `/layer` shows.
    */
   readonly keepUnused?: string;
+}
+
+/** Tags of which any of this is true. */
+export interface KeepTagsOptions {
+  /** So many of those that were set last. */
+  readonly newest?: number;
+  /** Those that were set since, as in `30d`. */
+  readonly youngerThan?: string;
+  /** Patterns such as `v*` and `!v0.*`. */
+  readonly matching?: string | readonly string[];
 }
 
 /** A list of patterns, at least `min`; one may stand by itself. */
@@ -40,9 +52,54 @@ function patterns(expected: string, grammar: RegExp, min = 1): Kind<readonly str
 }
 
 // A pattern has stars, the characters of the names that it is for, and maybe a ! before it: others never fit.
-const tags = patterns("true, false or a pattern for tags such as v* or !latest", /^!?[a-zA-Z0-9._*-]+$/, 0);
+const TAGS = /^!?[a-zA-Z0-9._*-]+$/;
+const tags = patterns("true, false or a pattern for tags such as v* or !latest", TAGS, 0);
 
-const PROPERTIES: { readonly [K in keyof RepositoryRule]-?: Kind<NonNullable<RepositoryRule[K]>> } = {
+/** What is written with a unit. */
+const MEASURES = {
+  maxBlobSize: size,
+  maxManifestSize: size,
+  youngerThan: { ...period, type: z.int().positive(), expected: "a duration such as 12h or 90d" },
+  keepUntagged: period,
+  keepUnused: period,
+} satisfies Record<string, Kind<number>>;
+
+const KEEP_TAGS: PropertiesOf<KeepTags> = {
+  newest: {
+    type: z.int().positive(),
+    expected: "a number of tags such as 10",
+    read: (written) => written,
+    show: String,
+  },
+  youngerThan: MEASURES.youngerThan,
+  matching: patterns("a pattern for tags such as v* or !latest", TAGS),
+};
+
+const keepTags: Kind<KeepTags | "all"> = {
+  type: typeOf<KeepTags | "all">((written) =>
+    written === "all"
+      ? { value: written }
+      : checkObject(
+          KEEP_TAGS,
+          {
+            noun: "keepTags",
+            expected: '"all", or an object such as {"newest": 10, "youngerThan": "30d", "matching": "v*"}',
+            lacks: noTags,
+          },
+          written,
+        ),
+  ),
+  read: (written) => written,
+  show: String,
+};
+
+/** Taken literally it would keep none, which nobody means. */
+function noTags(written: Record<string, unknown>): string | undefined {
+  const nothing = Object.values(written).every((value) => value === undefined);
+  return nothing ? 'it does not say which tags stay; "all" is every one' : undefined;
+}
+
+const PROPERTIES: PropertiesOf<RepositoryRule> = {
   repositories: patterns(
     "a pattern for repositories such as team/app, team/* or team/**",
     /^!?[a-z0-9._*-]+(?:\/[a-z0-9._*-]+)*$/,
@@ -53,11 +110,12 @@ const PROPERTIES: { readonly [K in keyof RepositoryRule]-?: Kind<NonNullable<Rep
     "a pattern for media types such as application/vnd.oci.image.*",
     /^!?(?=.*[/*])[A-Za-z0-9!#$&^_.+*/-]+$/,
   ),
-  maxBlobSize: size,
-  maxManifestSize: size,
+  maxBlobSize: MEASURES.maxBlobSize,
+  maxManifestSize: MEASURES.maxManifestSize,
   sparse: boolean,
-  keepUntagged: period,
-  keepUnused: period,
+  keepTags,
+  keepUntagged: MEASURES.keepUntagged,
+  keepUnused: MEASURES.keepUnused,
 };
 
 function readTags(written: unknown): unknown {
@@ -67,42 +125,16 @@ function readTags(written: unknown): unknown {
 
 const EXPECTED = 'a rule such as {"repositories": "team/**", "readOnly": true}';
 
-/** Rules that have been read: their durations are numbers now, which nobody may write. */
-const READ = new WeakSet<object>();
+const rule = typeOf((written) =>
+  checkObject<RepositoryRule>(
+    PROPERTIES,
+    { noun: "a rule", expected: EXPECTED, lacks: noRepositories },
+    written,
+  ),
+);
 
-const rule = z.unknown().transform((written, context): RepositoryRule => {
-  const fault = (path: readonly PropertyKey[], message: string) => {
-    context.addIssue({ code: "custom", path: [...path], message });
-    return z.NEVER;
-  };
-  if (isObject(written) && READ.has(written)) return written as unknown as RepositoryRule;
-  if (!isObject(written)) return fault([], `${inspect(written)} is not ${EXPECTED}`);
-  if (written.repositories === undefined) return fault([], "it does not say for which repositories it is");
-  const values: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(written)) {
-    if (value === undefined) continue;
-    const checked = checkProperty(key, value);
-    if ("message" in checked) return fault(checked.path, checked.message);
-    values[key] = checked.value;
-  }
-  READ.add(Object.freeze(values));
-  return values as unknown as RepositoryRule;
-});
-
-function checkProperty(key: string, written: unknown): Checked<unknown> {
-  if (!isProperty(key)) {
-    return { path: [], message: `a rule has no ${key}; ${didYouMean(key, Object.keys(PROPERTIES))}` };
-  }
-  const checked = check<unknown>(PROPERTIES[key], written);
-  return "message" in checked ? { path: [key], message: checked.message } : checked;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function isProperty(key: string): key is keyof RepositoryRule {
-  return Object.hasOwn(PROPERTIES, key);
+function noRepositories({ repositories }: Record<string, unknown>): string | undefined {
+  return repositories === undefined ? "it does not say for which repositories it is" : undefined;
 }
 
 /** A list of rules. Its text is JSON: a rule, several between commas, or a list of them. */
@@ -123,7 +155,7 @@ function parseJson(text: string): unknown {
 }
 
 function showProperty(key: string, value: unknown): unknown {
-  return typeof value === "number" && isProperty(key)
-    ? (PROPERTIES[key] as Kind<unknown>).show(value)
+  return typeof value === "number" && Object.hasOwn(MEASURES, key)
+    ? MEASURES[key as keyof typeof MEASURES].show(value)
     : value;
 }

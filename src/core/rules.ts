@@ -4,6 +4,16 @@ import type { ContentDescriptor, ParsedManifest } from "./manifest.ts";
 import { essenceOf, MEDIA_TYPE } from "./media-type.ts";
 import type { RepositoryName, Tag } from "./name.ts";
 
+/** Which tags stay: those of which any of this is true. At least one is said. */
+export interface KeepTags {
+  /** So many, at least 1, of those that were set last. */
+  readonly newest?: number;
+  /** Milliseconds: those that were set since. */
+  readonly youngerThan?: number;
+  /** Patterns (`textGlob`, `anyOf`), at least one. */
+  readonly matching?: readonly string[];
+}
+
 /** What somebody wants of certain repositories. What a rule leaves out is left to the rules before it. */
 export interface RepositoryRule {
   /** Patterns (`pathGlob`, `anyOf`), at least one. */
@@ -18,6 +28,7 @@ export interface RepositoryRule {
   /** Bytes. */
   readonly maxManifestSize?: number;
   readonly sparse?: boolean;
+  readonly keepTags?: KeepTags | "all";
   /** Milliseconds for which manifests without a tag are kept, or for ever. */
   readonly keepUntagged?: number;
   /** The same for blobs that no manifest names. */
@@ -41,6 +52,8 @@ export interface RepositoryRules {
   readonly maxManifestSize: number;
   /** Whether a manifest may name blobs and manifests that are not here (distribution-spec §Pushing Manifests). */
   readonly sparse: boolean;
+  /** Which tags the collector leaves, apart from immutable ones: by default all. */
+  readonly keepTags: KeepTags | "all";
   /** Milliseconds for which manifests that nothing needs are kept: by default for ever, which is `Infinity`. */
   readonly keepUntagged: number;
   /** The same for blobs that no manifest names; `undefined` leaves it to the collector. */
@@ -61,6 +74,7 @@ export function compileRules(rules: readonly RepositoryRule[], defaults: RuleDef
     readOnly: false,
     isImmutable: () => false,
     allows: () => true,
+    keepTags: "all",
     keepUntagged: Number.POSITIVE_INFINITY,
     keepUnused: undefined,
     ...defaults,

@@ -53,6 +53,14 @@ export function promised(changes: readonly Change[]): Digest[] {
   });
 }
 
+/** The manifests that tags were taken from: whoever knew one by its tag may be at work with it. */
+export function untagged(changes: readonly RecordedChange[]): Digest[] {
+  return changes.flatMap((change) => {
+    if (change.type !== "tagSet" && change.type !== "tagDeleted") return [];
+    return change.was ?? [];
+  });
+}
+
 /** The digests and tags whose entries a change concerns. */
 export function touched(change: RecordedChange): readonly string[] {
   switch (change.type) {

@@ -13,10 +13,12 @@ import type {
   Index,
   Look,
   ManifestEntry,
+  Naming,
   Page,
   PageAfter,
   PageRequest,
   ReferrersRequest,
+  Some,
   TagEntry,
   Transaction,
 } from "./port.ts";
@@ -70,7 +72,7 @@ export class JournalIndex implements Index {
       new Repository(disk, repositoryPaths(directory, name), {
         log,
         compactAbove,
-        promised: (digest) => this.#promises.hold(digest),
+        promises: this.#promises,
       });
     this.#repositories = new RepositoryCache(open, cacheSize);
     this.#reserve = options.reserve;
@@ -84,6 +86,11 @@ export class JournalIndex implements Index {
 
   async agePromises(): Promise<void> {
     this.#promises.age();
+  }
+
+  async isPromised(digest: Digest): Promise<boolean> {
+    this.#repositories.assertOpen();
+    return this.#promises.hold(digest);
   }
 
   async intact(name: RepositoryName): Promise<boolean> {
@@ -125,6 +132,10 @@ export class JournalIndex implements Index {
 
   referrers(name: RepositoryName, subject: Digest, page: ReferrersRequest): Promise<Page<ManifestEntry>> {
     return this.#read(name, (state) => state.referrers(subject, page));
+  }
+
+  namedBy(name: RepositoryName, digest: Digest, as: Naming, limit: number): Promise<Some<Digest>> {
+    return this.#read(name, (state) => state.namedBy(digest, as, limit));
   }
 
   tag(name: RepositoryName, tag: Tag): Awaitable<TagEntry | undefined> {

@@ -1,17 +1,19 @@
 import type { Digest } from "../core/digest.ts";
 import { LayerdError } from "../core/errors.ts";
 import type { RepositoryName, Tag } from "../core/name.ts";
-import { fold, promised } from "./fold.ts";
+import { fold, promised, untagged } from "./fold.ts";
 import { pageOf } from "./page.ts";
 import type {
   BlobEntry,
   Index,
   Look,
   ManifestEntry,
+  Naming,
   Page,
   PageAfter,
   PageRequest,
   ReferrersRequest,
+  Some,
   TagEntry,
   Transaction,
 } from "./port.ts";
@@ -37,6 +39,7 @@ class MemoryIndex implements Index {
     check(state, requires, (digest) => this.#promises.hold(digest));
     const at = new Date().toISOString();
     const recorded = changes.flatMap((change) => fold(state, change, at) ?? []);
+    for (const digest of untagged(recorded)) this.#promises.give(digest);
     if (recorded.length === 0 || this.#repositories.has(repository)) return;
     this.#repositories.set(repository, state);
     this.#names.put(repository);
@@ -44,6 +47,11 @@ class MemoryIndex implements Index {
 
   async agePromises(): Promise<void> {
     this.#promises.age();
+  }
+
+  async isPromised(digest: Digest): Promise<boolean> {
+    this.#assertOpen();
+    return this.#promises.hold(digest);
   }
 
   async intact(_repository: RepositoryName): Promise<boolean> {
@@ -97,6 +105,15 @@ class MemoryIndex implements Index {
     page: ReferrersRequest,
   ): Promise<Page<ManifestEntry>> {
     return this.#state(repository).referrers(subject, page);
+  }
+
+  async namedBy(
+    repository: RepositoryName,
+    digest: Digest,
+    as: Naming,
+    limit: number,
+  ): Promise<Some<Digest>> {
+    return this.#state(repository).namedBy(digest, as, limit);
   }
 
   async tag(repository: RepositoryName, tag: Tag): Promise<TagEntry | undefined> {

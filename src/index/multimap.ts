@@ -18,6 +18,12 @@ export class Multimap<K, V extends string> {
     return found;
   }
 
+  /** How many there are. */
+  count(key: K): number {
+    const values = this.#values.get(key);
+    return typeof values === "string" ? 1 : (values?.size ?? 0);
+  }
+
   add(key: K, value: V): void {
     const values = this.#values.get(key);
     if (values === undefined) this.#values.set(key, value);

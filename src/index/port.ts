@@ -136,6 +136,15 @@ export interface Page<T, C = number> {
   readonly next?: C;
 }
 
+/** Some of many: the first, and how many there are. */
+export interface Some<T> {
+  readonly items: readonly T[];
+  readonly total: number;
+}
+
+/** How a manifest names a digest: among its blobs, among the manifests that it lists, as its subject. */
+export type Naming = "blob" | "manifest" | "subject";
+
 export interface Look {
   /** Promises what is found to whoever is told of it: garbage collection leaves it alone for a while. */
   readonly promise?: boolean;
@@ -149,11 +158,14 @@ export interface Index {
   /**
    * Applies all changes or none, and resolves when they are durable. Requirements see changes that are
    * queued before this one. Throws the requirement's error, or UNAVAILABLE when the record could not be
-   * written: then nothing was applied. What is linked, put or tagged is promised, changed or not.
+   * written: then nothing was applied. What is linked, put or tagged is promised, changed or not; so
+   * is the manifest that a tag is taken from, by being deleted or moved.
    */
   apply(repository: RepositoryName, transaction: Transaction): Promise<void>;
   /** Begins a new generation of promises, and ends those that are older than the last one. */
   agePromises(): Promise<void>;
+  /** Whether somebody has been promised it, in whichever repository. */
+  isPromised(digest: Digest): Promise<boolean>;
   /** Whether nothing of a repository's record is known to be damaged. Reads it. */
   intact(repository: RepositoryName): Promise<boolean>;
   /** Whether a change has ever been recorded. */
@@ -177,6 +189,8 @@ export interface Index {
     subject: Digest,
     page: ReferrersRequest,
   ): Promise<Page<ManifestEntry>>;
+  /** The manifests here that name a digest, which need not be here, in that way; oldest first, at most `limit`. */
+  namedBy(repository: RepositoryName, digest: Digest, as: Naming, limit: number): Promise<Some<Digest>>;
   tag(repository: RepositoryName, tag: Tag): Awaitable<TagEntry | undefined>;
   /** The tags that are at that digest, in the order of their names. */
   tagsOf(repository: RepositoryName, digest: Digest): Promise<readonly Tag[]>;

@@ -1,8 +1,7 @@
-import type { Digest } from "../core/digest.ts";
 import { LayerdError } from "../core/errors.ts";
 import { Compaction } from "./compaction.ts";
 import type { Disk } from "./disk.ts";
-import { fold, type RecordedChange, touched } from "./fold.ts";
+import { fold, type RecordedChange, touched, untagged } from "./fold.ts";
 import { type Batch, GroupCommit } from "./group-commit.ts";
 import { JournalFile } from "./journal-file.ts";
 import { encodeLine } from "./line.ts";
@@ -10,6 +9,7 @@ import { type Loaded, loadRepository } from "./load.ts";
 import type { IndexLog } from "./log.ts";
 import type { RepositoryPaths } from "./paths.ts";
 import type { Transaction } from "./port.ts";
+import type { Promises } from "./promises.ts";
 import { check } from "./requirements.ts";
 import { capture } from "./snapshot.ts";
 import { RepositoryState } from "./state.ts";
@@ -18,8 +18,8 @@ export interface RepositoryOptions {
   readonly log: IndexLog;
   /** Bytes of a journal that is not compacted, however small the snapshot. */
   readonly compactAbove: number;
-  /** Whether somebody has been promised a digest of this repository. */
-  readonly promised: (digest: Digest) => boolean;
+  /** What somebody has been promised, here or elsewhere. */
+  readonly promises: Promises;
 }
 
 /**
@@ -31,7 +31,7 @@ export class Repository {
   readonly #disk: Disk;
   readonly #paths: RepositoryPaths;
   readonly #log: IndexLog;
-  readonly #promised: (digest: Digest) => boolean;
+  readonly #promises: Promises;
   readonly #journal: JournalFile;
   readonly #compaction: Compaction;
   readonly #commits: GroupCommit;
@@ -48,7 +48,7 @@ export class Repository {
     this.#disk = disk;
     this.#paths = paths;
     this.#log = options.log;
-    this.#promised = options.promised;
+    this.#promises = options.promises;
     this.#journal = new JournalFile(disk, paths);
     this.#compaction = new Compaction(disk, paths, { log: options.log, floor: options.compactAbove });
     this.#commits = new GroupCommit(
@@ -131,7 +131,7 @@ export class Repository {
    */
   async #attempt(state: RepositoryState, transaction: Transaction): Promise<boolean> {
     try {
-      check(state, transaction.requires ?? [], this.#promised);
+      check(state, transaction.requires ?? [], (digest) => this.#promises.hold(digest));
     } catch (error) {
       if (await this.#settled()) throw error;
       return false;
@@ -139,6 +139,7 @@ export class Repository {
     if (!this.#numbered) throw unavailable(new Error(`${this.#paths.snapshot} is damaged`));
     const at = new Date().toISOString();
     const changes = transaction.changes.flatMap((change) => fold(state, change, at) ?? []);
+    for (const digest of untagged(changes)) this.#promises.give(digest);
     if (changes.length === 0) return await this.#settled();
     await this.#commit(state, { at, who: transaction.who, changes });
     return true;

@@ -3,7 +3,16 @@ import type { Tag } from "../core/name.ts";
 import { Entries } from "./entries.ts";
 import { Multimap } from "./multimap.ts";
 import { pageOf } from "./page.ts";
-import type { BlobEntry, ManifestEntry, Page, PageRequest, ReferrersRequest, TagEntry } from "./port.ts";
+import type {
+  BlobEntry,
+  ManifestEntry,
+  Naming,
+  Page,
+  PageRequest,
+  ReferrersRequest,
+  Some,
+  TagEntry,
+} from "./port.ts";
 import { Tags } from "./tags.ts";
 
 // Far more media types than there are in use; a client that invents them must not fill the memory.
@@ -94,6 +103,11 @@ export class RepositoryState {
       const entry = this.manifests.get(digest);
       if (entry !== undefined) yield entry;
     }
+  }
+
+  namedBy(digest: Digest, as: Naming, limit: number): Some<Digest> {
+    const naming = { blob: this.users, manifest: this.#parents, subject: this.#referrers }[as];
+    return { items: naming.first(digest, limit), total: naming.count(digest) };
   }
 
   /** Whether a tag, an index that lists it or a subject that it refers to keeps a manifest. */

@@ -39,6 +39,11 @@ export class Holds {
     };
   }
 
+  /** Whether somebody holds it right now. */
+  has(digest: Digest): boolean {
+    return this.#held.has(digest);
+  }
+
   /**
    * From now on, remembers what is held or has been: whoever then reads the index misses nothing that came in
    * meanwhile. Ends with the next call, or with `forget`.

@@ -5,6 +5,7 @@ import { Composer } from "./compose.ts";
 import { DiffIds, type UnpackLimits } from "./diff-ids.ts";
 import { Collections, type GcOptions } from "./gc/collections.ts";
 import { Collector } from "./gc/collector.ts";
+import { Explainer } from "./gc/explainer.ts";
 import { Trash } from "./gc/trash.ts";
 import { Holds } from "./holds.ts";
 import { Layers } from "./layers.ts";
@@ -45,6 +46,7 @@ export interface Registry {
   /** Runs by itself too, when that was asked for. */
   readonly collector: Collector;
   readonly trash: Trash;
+  readonly explainer: Explainer;
   /** Ends running uploads (they stay resumable), waits for what is queued, closes the stores. Idempotent. */
   close(): Promise<void>;
 }
@@ -86,6 +88,7 @@ export function createRegistry(
     referrers: new Referrers(stores),
     collector,
     trash: new Trash(shared, { layers, pusher }),
+    explainer: new Explainer(shared, { rules, ...options.gc }),
     close: () => {
       closing ??= close();
       return closing;

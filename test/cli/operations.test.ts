@@ -22,13 +22,13 @@ const MANIFEST = JSON.stringify({
 });
 const ID = digestOf(Buffer.from(MANIFEST));
 
-async function pushImage(url: string): Promise<void> {
+async function pushImage(url: string, tag = "v1"): Promise<void> {
   for (const body of [CONFIG, "layer"]) {
     const upload = `${url}/v2/team/app/blobs/uploads/?digest=${digestOf(Buffer.from(body))}`;
     if ((await fetch(upload, { method: "POST", body })).status !== 201) throw new Error("not taken");
   }
   const headers = { "Content-Type": TYPE };
-  await fetch(`${url}/v2/team/app/manifests/v1`, { method: "PUT", body: MANIFEST, headers });
+  await fetch(`${url}/v2/team/app/manifests/${tag}`, { method: "PUT", body: MANIFEST, headers });
 }
 
 const lines = (text: string) => text.split("\n").filter((line) => line !== "");
@@ -57,11 +57,16 @@ test("a running server collects when it is told to, and says beforehand what it 
   t.regex(wet.stdout, /3 blobs of 4\d\d bytes went to the trash/);
   t.is((await fetch(`${server.url}/v2/team/app/blobs/${digestOf(Buffer.from("layer"))}`)).status, 404);
   const trash = await run(t, ["trash", "--json", "--data", data]);
-  t.deepEqual(
-    lines(trash.stdout)
-      .map((line) => JSON.parse(line).digest)
-      .sort(),
-    digests,
+  const discarded = lines(trash.stdout).map((line) => JSON.parse(line));
+  t.deepEqual(discarded.map(({ digest }) => digest).sort(), digests);
+  for (const { digest, what, mediaType } of discarded) {
+    const expected = digest === ID ? ["manifest", TYPE] : ["blob", "application/octet-stream"];
+    t.deepEqual([what, mediaType], expected);
+  }
+  const shown = (await run(t, ["trash", "--data", data])).stdout;
+  t.regex(
+    shown,
+    new RegExp(`^${ID} .* bytes  until 20.* UTC  manifest  ${TYPE.replaceAll("+", "\\+")}$`, "m"),
   );
 });
 
@@ -84,6 +89,57 @@ test("what was collected comes back whole, from the server or without one", asyn
   t.is((await run(t, ["trash", "--data", data])).stdout, "");
 });
 
+test("tags that no rule keeps are removed, each with its reason", async (t) => {
+  const data = join(await temporaryDirectory(t), "data");
+  const rule = '{"repositories":"team/*","keepTags":{"newest":1,"matching":"v*"}}';
+  const server = await serve(t, ["--data", data, "--gc-grace", "1ms", "--no-gc", "--rule", rule]);
+  for (const tag of ["v1", "pr-1", "pr-2"]) await pushImage(server.url, tag);
+  const dry = await run(t, ["gc", "--dry-run", "--data", data]);
+  t.regex(
+    dry.stdout,
+    /^tag .* {2}team\/app:pr-1 {2}not the newest, not matched by v\*\n1 tag, 0 manifests, /,
+    dry.stderr,
+  );
+  t.is(
+    (await run(t, ["gc", "--data", data])).stdout,
+    dry.stdout.replace("would go", "went").replace("would be", "was"),
+  );
+  const listed = await fetch(`${server.url}/v2/team/app/tags/list`);
+  t.deepEqual(((await listed.json()) as { tags: string[] }).tags, ["pr-2", "v1"]);
+});
+
+test("why something is kept is said by the server, or without one", async (t) => {
+  const data = join(await temporaryDirectory(t), "data");
+  const server = await serve(t, ["--data", data, "--no-gc"]);
+  await pushImage(server.url);
+  const layer = digestOf(Buffer.from("layer"));
+  const told = await run(t, ["why", layer, "--data", data]);
+  t.is(told.code, 0, told.stderr);
+  const expected = [
+    `${layer}  5 bytes`,
+    "team/app: blob, application/octet-stream",
+    `  named by the manifest ${ID}`,
+    "promised: somebody was told of it lately, and may rely on it",
+  ];
+  t.deepEqual(lines(told.stdout), expected);
+  server.child.kill("SIGTERM");
+  await server.ended;
+  t.deepEqual(lines((await run(t, ["why", layer, "--data", data])).stdout), expected.slice(0, 3));
+  const { repositories } = JSON.parse((await run(t, ["why", ID.slice(7), "--json", "--data", data])).stdout);
+  t.like(repositories[0], { repository: "team/app", tags: { items: ["v1"], total: 1 }, readOnly: false });
+});
+
+test("what is not here makes `why` end with 1, what is in the trash with 0", async (t) => {
+  const { data } = await serveDeleted(t);
+  const nowhere = digestOf(Buffer.from("nowhere"));
+  const missing = await run(t, ["why", nowhere, "--data", data]);
+  t.deepEqual([missing.code, missing.stdout, missing.stderr], [1, `${nowhere}  not here\n`, ""]);
+  await run(t, ["gc", "--data", data]);
+  const { code, stdout } = await run(t, ["why", ID, "--data", data]);
+  t.is(code, 0);
+  t.regex(stdout, /bytes\nin the trash until 20\S+ \S+ UTC\n$/);
+});
+
 test("only the user that the server runs as may tell it what to do", async (t) => {
   const { data } = await serveDeleted(t);
   t.is((await stat(join(data, "control"))).mode & 0o777, 0o600);
@@ -96,6 +152,7 @@ for (const [what, args, message] of [
     /is not in the trash/,
   ],
   ["what is no digest", ["trash", "restore", "sha256:abc", "--to", "a"], /not a digest/],
+  ["a question about what is no digest", ["why", "sha256:abc"], /is not a digest/],
   ["a place with two tags", ["trash", "restore", ID, "--to", "a:b:c"], /--to/],
   ["no place", ["trash", "restore", ID], /--to/],
   ["a store in memory", ["gc", "--memory"], /in memory/],

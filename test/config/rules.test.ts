@@ -72,6 +72,18 @@ test("rules that were read are read again as they are", (t) => {
   t.deepEqual(resolveStoreConfig(storeConfigOf(config)).rules, config.rules);
 });
 
+test("which tags are kept may be written briefly, and shown again as one would write it", (t) => {
+  const rules = '[{"repositories":"a","keepTags":{"newest":10,"youngerThan":"30d","matching":"v*"}}]';
+  const resolved = loadConfig({ rules }, {});
+  const [rule] = resolved.config.rules;
+  t.deepEqual(rule?.keepTags, { newest: 10, youngerThan: 30 * 86_400_000, matching: ["v*"] });
+  t.deepEqual(resolveStoreConfig(storeConfigOf(resolved.config)).rules, resolved.config.rules);
+  const shown = describeConfig(resolved);
+  t.true(shown.includes('"keepTags":{"newest":10,"youngerThan":"720h","matching":["v*"]}'), shown);
+  const all = resolveStoreConfig({ rules: [{ repositories: "a", keepTags: "all" }] });
+  t.is(all.rules[0]?.keepTags, "all");
+});
+
 const texts: readonly (readonly [what: string, text: string, repositories: readonly string[]])[] = [
   ["one rule", '{"repositories": "a"}', ["a"]],
   ["a list", '[{"repositories": "a"}, {"repositories": "b"}]', ["a", "b"]],
@@ -144,6 +156,31 @@ const wrong: readonly (readonly [what: string, rules: unknown, sentence: string]
     "rules[0].immutableTags: 'v 1' is not true, false or a pattern for tags such as v* or !latest",
   ],
   [
+    "a rule that keeps no tags",
+    [{ repositories: "a", keepTags: {} }],
+    'rules[0].keepTags: it does not say which tags stay; "all" is every one',
+  ],
+  [
+    "a way of keeping tags that there is not",
+    [{ repositories: "a", keepTags: { newst: 10 } }],
+    "rules[0].keepTags: keepTags has no newst; did you mean newest?",
+  ],
+  [
+    "a list of tags to keep",
+    [{ repositories: "a", keepTags: ["v*"] }],
+    `rules[0].keepTags: [ 'v*' ] is not "all", or an object such as {"newest": 10, "youngerThan": "30d", "matching": "v*"}`,
+  ],
+  [
+    "no newest tag",
+    [{ repositories: "a", keepTags: { newest: 0 } }],
+    "rules[0].keepTags.newest: 0 is not a number of tags such as 10",
+  ],
+  [
+    "an age without a unit",
+    [{ repositories: "a", keepTags: { youngerThan: "30" } }],
+    "rules[0].keepTags.youngerThan: '30' is not a duration such as 12h or 90d",
+  ],
+  [
     "half a media type",
     [{ repositories: "a", mediaTypes: "vnd.oci.image" }],
     "rules[0].mediaTypes: 'vnd.oci.image' is not a pattern for media types such as application/vnd.oci.image.*",
@@ -186,9 +223,14 @@ test("as JSON, the sizes of rules are plain numbers", (t) => {
   });
 });
 
-test("the example of docs/rules.md is a config file", async (t) => {
-  const example = /```json\n([\s\S]*?)```/.exec(await readFile("docs/rules.md", "utf8"))?.[1] ?? "";
+test("the examples of docs/rules.md are config files", async (t) => {
   const config = join(await temporaryDirectory(t), "layerd.json");
-  await writeFile(config, example);
-  t.is(loadConfig({ config }, {}).config.rules.length, 4);
+  const counts: number[] = [];
+  for (const [, example = ""] of (await readFile("docs/rules.md", "utf8")).matchAll(
+    /```json\n([\s\S]*?)```/g,
+  )) {
+    await writeFile(config, example);
+    counts.push(loadConfig({ config }, {}).config.rules.length);
+  }
+  t.deepEqual(counts, [4, 2]);
 });

@@ -35,11 +35,22 @@ test("a later rule overrides what it says, and leaves the rest", (t) => {
     { repositories: ["team/app"], immutableTags: [], sparse: true },
   ];
   const { isImmutable, allows: _, ...app } = rulesFor("team/app", rules);
-  const kept = { keepUntagged: Number.POSITIVE_INFINITY, keepUnused: undefined };
+  const kept = { keepTags: "all", keepUntagged: Number.POSITIVE_INFINITY, keepUnused: undefined };
   t.deepEqual(app, { readOnly: false, maxBlobSize: 10, maxManifestSize: 20, sparse: true, ...kept });
   t.false(isImmutable(parseTag("v1")));
   t.true(rulesFor("team/other", rules).isImmutable(parseTag("v1")));
   t.like(rulesFor("elsewhere", rules), { readOnly: true, maxManifestSize: 100 });
+});
+
+test("what a rule says of tags overrides what an earlier one says, as a whole", (t) => {
+  const rules = [
+    { repositories: ["**"], keepTags: { newest: 10, matching: ["v*"] } },
+    { repositories: ["team/**"], keepTags: { youngerThan: 1000 } },
+    { repositories: ["team/app"], keepTags: "all" as const },
+  ];
+  t.deepEqual(rulesFor("elsewhere", rules).keepTags, { newest: 10, matching: ["v*"] });
+  t.deepEqual(rulesFor("team/other", rules).keepTags, { youngerThan: 1000 });
+  t.is(rulesFor("team/app", rules).keepTags, "all");
 });
 
 test("an earlier rule does not win by being more specific", (t) => {

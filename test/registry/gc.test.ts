@@ -1,110 +1,14 @@
 import { setTimeout as delay } from "node:timers/promises";
-import test, { type ExecutionContext } from "ava";
-import { openFilesystemBlobs } from "../../src/blobs/filesystem.ts";
+import test from "ava";
 import { createMemoryBlobs } from "../../src/blobs/memory.ts";
-import type { BlobStore } from "../../src/blobs/port.ts";
-import type { Digest } from "../../src/core/digest.ts";
-import { parseRepositoryName } from "../../src/core/name.ts";
-import { compileRules, type RepositoryRule } from "../../src/core/rules.ts";
-import { openJournalIndex } from "../../src/index/journal.ts";
+import { compileRules } from "../../src/core/rules.ts";
 import { createMemoryIndex } from "../../src/index/memory.ts";
-import type { Index } from "../../src/index/port.ts";
-import { type Collected, Collector, type Verdict } from "../../src/registry/gc/collector.ts";
+import type { Verdict } from "../../src/registry/gc/collected.ts";
+import { Collector } from "../../src/registry/gc/collector.ts";
 import { Holds } from "../../src/registry/holds.ts";
 import { bytesOf, store } from "../blobs/samples.ts";
-import { link, put, setTag, temporaryDirectory, transaction } from "../index/samples.ts";
-
-const TEAM = parseRepositoryName("team/app");
-const GRACE = 2;
-
-/** A store to be collected: promises end when `age` is called, and not by themselves. */
-class World {
-  readonly blobs: BlobStore;
-  readonly index: Index;
-  readonly holds = new Holds();
-  readonly collector: Collector;
-  #seed = 0;
-
-  constructor(
-    stores: { blobs: BlobStore; index: Index },
-    rules: readonly RepositoryRule[],
-    trashTtl: number,
-  ) {
-    this.blobs = stores.blobs;
-    this.index = stores.index;
-    this.collector = new Collector(
-      { ...stores, holds: this.holds },
-      {
-        rules: compileRules(rules, { maxBlobSize: 1e9, maxManifestSize: 1e9, sparse: true }),
-        grace: GRACE,
-        trashTtl,
-      },
-    );
-  }
-
-  /** The bytes of a blob, linked nowhere. */
-  async bytes(): Promise<Digest> {
-    this.#seed += 1;
-    return (await store(this.blobs, bytesOf(this.#seed, 100))).digest;
-  }
-
-  async blob(): Promise<Digest> {
-    const digest = await this.bytes();
-    await this.index.apply(TEAM, transaction([link(digest, { size: 100 })]));
-    return digest;
-  }
-
-  async manifest(
-    blobs: readonly Digest[],
-    about: { tag?: string; manifests?: readonly Digest[]; subject?: Digest } = {},
-  ): Promise<Digest> {
-    const { tag, ...more } = about;
-    const digest = await this.bytes();
-    const tags = tag === undefined ? [] : [setTag(tag, digest)];
-    await this.index.apply(TEAM, transaction([put(digest, blobs, more), ...tags]));
-    return digest;
-  }
-
-  /** Time goes by: everything is older than the grace period, and all promises have ended. */
-  async age(): Promise<void> {
-    await delay(GRACE * 3);
-    await this.index.agePromises();
-    await this.index.agePromises();
-  }
-
-  async collect(): Promise<Collected> {
-    return await this.collector.collect();
-  }
-
-  async has(digest: Digest): Promise<boolean> {
-    return (await this.blobs.stat(digest)) !== undefined;
-  }
-}
-
-interface Options {
-  readonly rules?: readonly RepositoryRule[];
-  readonly trashTtl?: number;
-}
-
-function onEachDriver(
-  title: string,
-  run: (t: ExecutionContext, world: World) => Promise<void>,
-  { rules = [], trashTtl = 60_000 }: Options = {},
-): void {
-  test(`${title} (memory)`, async (t) => {
-    const stores = { blobs: createMemoryBlobs({ limit: 1e8 }), index: createMemoryIndex() };
-    await run(t, new World(stores, rules, trashTtl));
-  });
-  test(`${title} (files)`, async (t) => {
-    const directory = await temporaryDirectory(t);
-    const blobs = await openFilesystemBlobs({ directory, durability: "os", minFree: 0 });
-    const index = await openJournalIndex({ directory, durability: "os" });
-    await run(t, new World({ blobs, index }, rules, trashTtl)).finally(async () => {
-      await index.close();
-      await blobs.close();
-    });
-  });
-}
+import { link, setTag, tag, transaction } from "../index/samples.ts";
+import { GRACE, onEachDriver, TEAM, World } from "./world.ts";
 
 onEachDriver("bytes that no repository has go to the trash, and all others stay", async (t, world) => {
   const orphan = await world.bytes();
@@ -205,6 +109,95 @@ onEachDriver(
     t.like(await world.collect(), { manifests: 1 });
     t.is(await world.index.manifest(TEAM, signature), undefined);
     t.not(await world.index.manifest(TEAM, named), undefined);
+  },
+  untagged,
+);
+
+onEachDriver(
+  "tags that no rule keeps leave, and their manifests when the promise to whoever knew them has ended",
+  async (t, world) => {
+    const layer = await world.blob();
+    const old = await world.manifest([layer], { tag: "pr-1" });
+    const release = await world.manifest([layer], { tag: "v1" });
+    await delay(2);
+    const newest = await world.manifest([layer], { tag: "pr-2" });
+    await world.age();
+    const planned: Verdict[] = [];
+    const plan = await world.collector.collect({ dryRun: true, report: (verdict) => planned.push(verdict) });
+    t.deepEqual(await world.tags(), ["pr-1", "pr-2", "v1"]);
+    t.deepEqual(planned, [
+      {
+        what: "tag",
+        repository: TEAM,
+        tag: tag("pr-1"),
+        digest: old,
+        why: "not the newest, not matched by v*",
+      },
+    ]);
+    t.deepEqual(await world.collect(), plan);
+    t.deepEqual(await world.tags(), ["pr-2", "v1"]);
+    await world.age();
+    t.like(await world.collect(), { tags: 0, manifests: 1, links: 0 });
+    t.is(await world.index.manifest(TEAM, old), undefined);
+    for (const digest of [release, newest]) t.not(await world.index.manifest(TEAM, digest), undefined);
+  },
+  { rules: [{ repositories: ["**"], keepTags: { newest: 1, matching: ["v*"] }, keepUntagged: 1 }] },
+);
+
+onEachDriver(
+  "immutable tags stay whatever is said of tags",
+  async (t, world) => {
+    for (const name of ["a", "b", "v1"]) await world.manifest([], { tag: name });
+    await delay(2);
+    await world.manifest([], { tag: "c" });
+    await world.age();
+    t.like(await world.collect(), { tags: 2, manifests: 0 });
+    t.deepEqual(await world.tags(), ["c", "v1"]);
+  },
+  { rules: [{ repositories: ["**"], keepTags: { newest: 1 }, immutableTags: ["v*"] }] },
+);
+
+onEachDriver(
+  "nothing of a read-only repository leaves",
+  async (t, world) => {
+    await world.manifest([await world.blob()], { tag: "a" });
+    await world.manifest([await world.blob()], { tag: "b" });
+    await world.age();
+    t.like(await world.collect(), { tags: 0, manifests: 0, links: 0 });
+  },
+  { rules: [{ repositories: ["**"], keepTags: { newest: 1 }, keepUnused: 1, readOnly: true }] },
+);
+
+onEachDriver(
+  "a tag that is moved while it is judged stays where it was moved to",
+  async (t, world) => {
+    await world.manifest([], { tag: "a" });
+    await delay(2);
+    const other = await world.manifest([], { tag: "b" });
+    await world.age();
+    const read = world.index.tags.bind(world.index);
+    world.index.tags = async (...asked) => {
+      const page = await read(...asked);
+      await world.index.apply(TEAM, transaction([setTag("a", other)]));
+      return page;
+    };
+    t.like(await world.collect(), { tags: 0 });
+    t.is((await world.index.tag(TEAM, tag("a")))?.digest, other);
+  },
+  { rules: [{ repositories: ["**"], keepTags: { newest: 1 } }] },
+);
+
+onEachDriver(
+  "what is promised keeps what it needs, and a dry run says so",
+  async (t, world) => {
+    const layer = await world.blob();
+    const image = await world.manifest([layer]);
+    const parent = await world.manifest([], { manifests: [image] });
+    await world.age();
+    await world.index.manifest(TEAM, parent, { promise: true });
+    const plan = await world.collector.collect({ dryRun: true });
+    t.like(plan, { manifests: 0, links: 0, blobs: 0 });
+    t.deepEqual(await world.collect(), plan);
   },
   untagged,
 );

@@ -35,6 +35,8 @@ export function testSweeping(blobs: Define): void {
       const [discarded, ...others] = await all(blobs.discarded());
       t.deepEqual(others, []);
       t.like(discarded, { digest, size });
+      t.deepEqual(await blobs.peek(digest, 100), bytes.subarray(0, 100));
+      t.deepEqual(await blobs.peek(digest, size), bytes);
       t.true(Math.abs((discarded?.discardedAt.getTime() ?? 0) - before) < 5000);
       t.true(await blobs.restore(digest));
       t.deepEqual(await blobs.stat(digest), { digest, size });
@@ -48,6 +50,7 @@ export function testSweeping(blobs: Define): void {
     const digest = digestOf(bytesOf(1, 10));
     t.is(await blobs.discard(digest), undefined);
     t.false(await blobs.restore(digest));
+    t.is(await blobs.peek(digest, 1), undefined);
     await t.notThrowsAsync(blobs.purge(digest));
   });
 

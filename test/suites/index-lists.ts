@@ -1,11 +1,38 @@
 import { parseRepositoryName } from "../../src/core/name.ts";
-import type { Index, ReferrersRequest } from "../../src/index/port.ts";
+import type { Index, Naming, ReferrersRequest } from "../../src/index/port.ts";
 import { digest, LIBRARY, link, put, setTag, tag, transaction } from "../index/samples.ts";
 import type { Define } from "./index.ts";
 
 /** Lists that are read from the start on, a page after the other. */
 
 const ALL = { limit: 1000 };
+
+export function testNaming(index: Define): void {
+  const named = async (index: Index, target: number, as: Naming, limit = 10) => {
+    const { items, total } = await index.namedBy(LIBRARY, digest(target), as, limit);
+    return [...items, total];
+  };
+
+  index("manifests that name a digest are found by how they name it, oldest first", async (t, index) => {
+    await index.apply(LIBRARY, transaction([put(digest(12), [digest(1), digest(1), digest(2)])]));
+    await index.apply(LIBRARY, transaction([put(digest(11), [digest(1)], { manifests: [digest(12)] })]));
+    await index.apply(LIBRARY, transaction([put(digest(10), [digest(1)], { subject: digest(12) })]));
+    t.deepEqual(await named(index, 1, "blob"), [digest(12), digest(11), digest(10), 3]);
+    t.deepEqual(await named(index, 1, "blob", 2), [digest(12), digest(11), 3]);
+    t.deepEqual(await named(index, 12, "manifest"), [digest(11), 1]);
+    t.deepEqual(await named(index, 12, "subject"), [digest(10), 1]);
+    t.deepEqual(await named(index, 2, "manifest"), [0]);
+  });
+
+  index("a manifest that is deleted names nothing any more", async (t, index) => {
+    const about = { manifests: [digest(2)], subject: digest(3) };
+    await index.apply(LIBRARY, transaction([put(digest(10), [digest(1)], about)]));
+    await index.apply(LIBRARY, transaction([{ type: "manifestDeleted", digest: digest(10) }]));
+    t.deepEqual(await named(index, 1, "blob"), [0]);
+    t.deepEqual(await named(index, 2, "manifest"), [0]);
+    t.deepEqual(await named(index, 3, "subject"), [0]);
+  });
+}
 
 export function testTagPages(index: Define): void {
   const names = async (index: Index, limit: number, after?: string) => {

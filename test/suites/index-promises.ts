@@ -15,6 +15,12 @@ async function collect(index: Index, blob: Digest): Promise<void> {
   await index.apply(LIBRARY, transaction([{ type: "blobUnlinked", digest: blob }], requires));
 }
 
+/** Lets all promises end. */
+async function ended(index: Index, digests: readonly Digest[]): Promise<void> {
+  for (let times = 0; times < 2; times += 1) await index.agePromises();
+  for (const each of digests) if (await index.isPromised(each)) throw new Error(`${each} is still promised`);
+}
+
 /** What garbage collection relies on. */
 export function testPromises(index: Define): void {
   index("what was linked is promised for one to two generations", async (t, index) => {
@@ -51,6 +57,17 @@ export function testPromises(index: Define): void {
       await t.notThrowsAsync(index.apply(LIBRARY, transaction([], [unpromised])));
     },
   );
+
+  index("the manifest that a tag is moved away from, or is deleted from, is promised", async (t, index) => {
+    const [first, second] = [digest(1), digest(2)];
+    await index.apply(LIBRARY, transaction([put(first), put(second), setTag("v1", first)]));
+    await ended(index, [first, second]);
+    await index.apply(LIBRARY, transaction([setTag("v1", second)]));
+    t.true(await index.isPromised(first));
+    await ended(index, [first, second]);
+    await index.apply(LIBRARY, transaction([{ type: "tagDeleted", tag: tag("v1") }]));
+    t.deepEqual([await index.isPromised(first), await index.isPromised(second)], [false, true]);
+  });
 
   index("a manifest is needed by a tag, by an index that lists it, by its subject", async (t, index) => {
     const manifest = digest(1);

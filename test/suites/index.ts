@@ -2,7 +2,7 @@ import test, { type ExecutionContext } from "ava";
 import { parseRepositoryName } from "../../src/core/name.ts";
 import type { Index, PageRequest } from "../../src/index/port.ts";
 import { digest, LIBRARY, link, put, setTag, tag, transaction } from "../index/samples.ts";
-import { testCatalog, testReferrers, testTagPages } from "./index-lists.ts";
+import { testCatalog, testNaming, testReferrers, testTagPages } from "./index-lists.ts";
 import { testPromises } from "./index-promises.ts";
 import { testRequirements, testTagRequirements } from "./index-requirements.ts";
 
@@ -20,6 +20,7 @@ export function testIndex(driver: string, open: (t: ExecutionContext) => Promise
   testPages(index);
   testTagPages(index);
   testReferrers(index);
+  testNaming(index);
   testCatalog(index);
   testRequirements(index);
   testTagRequirements(index);

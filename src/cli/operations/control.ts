@@ -35,6 +35,7 @@ type Handler = (operations: Operations, asked: Record<string, unknown>, item: It
 const HANDLERS: Readonly<Record<string, Handler>> = {
   "/gc": (operations, { dryRun }, item) => operations.collect(dryRun === true, item),
   "/trash": (operations, _asked, item) => operations.trash(item),
+  "/why": (operations, { digest }) => operations.why(parseDigest(String(digest))),
   "/restore": (operations, { digest, repository, tags }) =>
     operations.restore(parseDigest(String(digest)), {
       repository: parseRepositoryName(String(repository)),

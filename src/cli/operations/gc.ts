@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { loadConfig } from "../../config.ts";
 import type { Collected, Verdict } from "../../create.ts";
 import { addSettings, flagsOf } from "../options.ts";
-import { formatSize } from "./format.ts";
+import { formatCount, formatSize } from "./format.ts";
 
 export function gcCommand(): Command {
   const command = new Command("gc")
@@ -45,11 +45,12 @@ function printText(printed: Printed): void {
 }
 
 function printSum(printed: Exclude<Printed, { readonly verdict: Verdict }>): void {
-  const { manifests, links, blobs, bytes, purged, purgedBytes, waitsUntil } = printed.collected;
+  const { tags, manifests, links, blobs, bytes, purged, purgedBytes, waitsUntil } = printed.collected;
   const [trashed, freed] = printed.dryRun ? ["would go", "would be freed"] : ["went", "was freed"];
   process.stdout.write(
-    `${manifests} manifests, ${links} links of blobs; ${blobs} blobs of ${formatSize(bytes)} ${trashed} to the trash, ` +
-      `${formatSize(purgedBytes)} in ${purged} blobs of it ${freed}\n`,
+    `${formatCount(tags, "tag")}, ${formatCount(manifests, "manifest")}, ${formatCount(links, "link")} of blobs; ` +
+      `${formatCount(blobs, "blob")} of ${formatSize(bytes)} ${trashed} to the trash, ` +
+      `${formatSize(purgedBytes)} in ${formatCount(purged, "blob")} of it ${freed}\n`,
   );
   if (waitsUntil === undefined) return;
   const sentence = `Repositories are left as they are until ${waitsUntil}: what was promised to clients before the`;
@@ -58,6 +59,10 @@ function printSum(printed: Exclude<Printed, { readonly verdict: Verdict }>): voi
 
 function printVerdict(verdict: Verdict): void {
   const { what, digest, why } = verdict;
-  const where = "repository" in verdict ? `  ${verdict.repository}` : `  ${formatSize(verdict.size)}`;
-  process.stdout.write(`${what.padEnd(8)}  ${digest}${where}  ${dim(why)}\n`);
+  process.stdout.write(`${what.padEnd(8)}  ${digest}  ${whereOf(verdict)}  ${dim(why)}\n`);
+}
+
+function whereOf(verdict: Verdict): string {
+  if ("tag" in verdict) return `${verdict.repository}:${verdict.tag}`;
+  return "repository" in verdict ? verdict.repository : formatSize(verdict.size);
 }

@@ -1,11 +1,12 @@
 import type { Digest } from "../../core/digest.ts";
 import type { RepositoryName, Tag } from "../../core/name.ts";
-import type { Collected, Discarded, Registry, Restored, Verdict } from "../../create.ts";
+import type { Collected, Explanation, InTrash, Registry, Restored, Verdict } from "../../create.ts";
 
 /** What an operator does with a store, in this process or in the server that has it open. */
 export interface Operations {
   collect(dryRun: boolean, report: (verdict: Verdict) => void): Promise<Collected>;
-  trash(report: (discarded: Discarded) => void): Promise<void>;
+  trash(report: (found: InTrash) => void): Promise<void>;
+  why(digest: Digest): Promise<Explanation>;
   restore(digest: Digest, to: Target): Promise<Restored>;
 }
 
@@ -22,8 +23,9 @@ export function operationsOf(registry: Registry, nothingPromised: boolean): Oper
   return {
     collect: (dryRun, report) => registry.collector.collect({ dryRun, report, nothingPromised }),
     trash: async (report) => {
-      for await (const discarded of registry.trash.list()) report(discarded);
+      for await (const found of registry.trash.list()) report(found);
     },
+    why: (digest) => registry.explainer.explain(digest, { nothingPromised }),
     restore: (digest, { repository, tags }) => registry.trash.restore({ repository, who: WHO }, digest, tags),
   };
 }

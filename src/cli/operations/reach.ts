@@ -39,6 +39,7 @@ function remote(socketPath: string): Operations {
         report({ ...rest, discardedAt: new Date(discardedAt) } as never);
       });
     },
+    why: (digest) => ask(socketPath, "/why", { digest }, () => undefined) as never,
     restore: (digest, to) => ask(socketPath, "/restore", { digest, ...to }, () => undefined) as never,
   };
 }

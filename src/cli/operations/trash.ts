@@ -3,7 +3,7 @@ import { ConfigError, loadConfig } from "../../config.ts";
 import { parseDigest } from "../../core/digest.ts";
 import { parseRepositoryName, parseTag } from "../../core/name.ts";
 import { addSettings, flagsOf } from "../options.ts";
-import { formatSize } from "./format.ts";
+import { formatSize, formatTime } from "./format.ts";
 import type { Target } from "./operations.ts";
 
 export function trashCommand(): Command {
@@ -30,12 +30,12 @@ async function list(options: Record<string, unknown>): Promise<void> {
   const { config } = loadConfig(flagsOf(options));
   const { withOperations } = await import("./reach.ts");
   await withOperations(config, (operations) =>
-    operations.trash(({ digest, size, discardedAt }) => {
+    operations.trash(({ digest, size, discardedAt, what, mediaType }) => {
       const until = new Date(discardedAt.getTime() + config.trashTtl).toISOString();
       const line =
         options.json === true
-          ? JSON.stringify({ digest, size, discardedAt, until })
-          : `${digest}  ${formatSize(size).padStart(10)}  until ${until.slice(0, 16).replace("T", " ")}`;
+          ? JSON.stringify({ digest, size, discardedAt, until, what, mediaType })
+          : `${digest}  ${formatSize(size).padStart(10)}  until ${formatTime(until)}  ${what.padEnd(8)}  ${mediaType}`;
       process.stdout.write(`${line}\n`);
     }),
   );

@@ -1,6 +1,7 @@
 import type { BlobSweeper } from "../../blobs/port.ts";
 import type { Index } from "../../index/port.ts";
-import type { Collected, Collector, CollectorOptions } from "./collector.ts";
+import type { Collected } from "./collected.ts";
+import type { Collector, CollectorOptions } from "./collector.ts";
 import { relieve } from "./relief.ts";
 
 export interface GcOptions extends Omit<CollectorOptions, "rules"> {

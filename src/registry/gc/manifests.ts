@@ -10,7 +10,7 @@ interface Unneeded {
 }
 
 /**
- * Manifests that may go: neither tagged, nor younger than `before`, nor needed by one that stays. An index needs what
+ * Manifests that may go: neither tagged, nor younger than `before`, nor promised, nor needed by one that stays. An index needs what
  * it lists, and a manifest what refers to it (its signatures). In an order in which each is unneeded once those
  * before it are gone: parents before children, subjects before referrers.
  */
@@ -27,7 +27,7 @@ export async function unneededManifests(
     repository,
     pace,
   )) {
-    const root = tags.length > 0 || new Date(createdAt) >= before;
+    const root = tags.length > 0 || new Date(createdAt) >= before || (await index.isPromised(digest));
     family.set(digest, { digest, root, children: manifests, subject, kept: false });
   }
   keepWhatRootsNeed(family);

@@ -11,6 +11,13 @@ import type { Pusher } from "../push.ts";
 
 // Bytes. No manifest is larger, so that what is may be taken for a blob without reading it.
 const MANIFEST_MAX = 4 * 1024 * 1024;
+const JSON_OBJECT = /^\s*\{/;
+
+export interface InTrash extends Discarded {
+  readonly what: "manifest" | "blob";
+  /** Of a manifest as it says, of a blob as its first bytes tell. */
+  readonly mediaType: string;
+}
 
 export interface Restored {
   readonly what: "manifest" | "blob";
@@ -36,8 +43,12 @@ export class Trash {
   }
 
   /** In no order. */
-  list(): AsyncIterable<Discarded> {
-    return this.#blobs.discarded();
+  async *list(): AsyncGenerator<InTrash> {
+    for await (const discarded of this.#blobs.discarded()) {
+      const kind = await this.#kindOf(discarded);
+      // Else it has just been purged or restored.
+      if (kind !== undefined) yield { ...discarded, ...kind };
+    }
   }
 
   /**
@@ -60,6 +71,16 @@ export class Trash {
     await this.#pusher.push(place, { bytes, contentType: parsed.mediaType, digest, tags, guards: [] });
     const named = [...parsed.manifests, ...parsed.blobs].map((descriptor) => descriptor.digest);
     return { what: "manifest", digests: [digest, ...named] };
+  }
+
+  async #kindOf({ digest, size }: Discarded): Promise<Pick<InTrash, "what" | "mediaType"> | undefined> {
+    const head = await this.#blobs.peek(digest, Math.min(size, SNIFF_LENGTH));
+    if (head === undefined) return undefined;
+    const blob = { what: "blob", mediaType: sniffLayer(head) } as const;
+    if (size > MANIFEST_MAX || !JSON_OBJECT.test(head.toString("latin1"))) return blob;
+    const bytes = await this.#blobs.peek(digest, size);
+    const parsed = bytes && manifestOf(bytes);
+    return parsed === undefined ? blob : { what: "manifest", mediaType: parsed.mediaType };
   }
 
   async #restoreBlob(place: Place, digest: Digest, tags: readonly Tag[]): Promise<Restored> {
@@ -96,8 +117,14 @@ async function readManifest(
 ): Promise<{ readonly parsed: ParsedManifest; readonly bytes: Buffer } | undefined> {
   if (handle.size > MANIFEST_MAX) return undefined;
   const bytes = handle.bytes ?? (await buffer(handle.stream()));
+  const parsed = manifestOf(bytes);
+  return parsed && { parsed, bytes };
+}
+
+/** `undefined` for other bytes. */
+function manifestOf(bytes: Buffer): ParsedManifest | undefined {
   try {
-    return { parsed: parseManifest(bytes, undefined), bytes };
+    return parseManifest(bytes, undefined);
   } catch (error) {
     if (isLayerdError(error)) return undefined;
     throw error;

@@ -1,6 +1,6 @@
 import type { Digest } from "../../core/digest.ts";
 import type { RepositoryName } from "../../core/name.ts";
-import type { BlobEntry, Index, ManifestEntry, Page } from "../../index/port.ts";
+import type { BlobEntry, Index, ManifestEntry, Page, TagEntry } from "../../index/port.ts";
 import { DigestSet } from "./digest-set.ts";
 import type { Pace } from "./pace.ts";
 
@@ -8,16 +8,8 @@ import type { Pace } from "./pace.ts";
 
 const LIMIT = 200;
 
-export async function* everyRepository(index: Index): AsyncGenerator<RepositoryName> {
-  for (let after: string | undefined; ; ) {
-    const page: Page<RepositoryName, RepositoryName> = await index.repositories({
-      limit: LIMIT,
-      ...(after === undefined ? {} : { after }),
-    });
-    yield* page.items;
-    if (page.next === undefined) return;
-    after = page.next;
-  }
+export function everyRepository(index: Index): AsyncGenerator<RepositoryName> {
+  return everyName((page) => index.repositories(page));
 }
 
 type Tagged = ManifestEntry & { readonly tags: readonly string[] };
@@ -28,6 +20,18 @@ export function everyManifest(index: Index, repository: RepositoryName, pace: Pa
 
 export function everyBlob(index: Index, repository: RepositoryName, pace: Pace): AsyncGenerator<BlobEntry> {
   return everything((page) => index.blobs(repository, page), pace);
+}
+
+/** In the order of their names. */
+export async function* everyTag(
+  index: Index,
+  repository: RepositoryName,
+  pace: Pace,
+): AsyncGenerator<TagEntry> {
+  for await (const entry of everyName((page) => index.tags(repository, page))) {
+    await pace.step();
+    yield entry;
+  }
 }
 
 /** Blobs linked before a time that no manifest of the repository names, those in `without` aside. */
@@ -74,5 +78,16 @@ async function* everything<T>(
     }
     if (page.next === undefined) return;
     before = page.next;
+  }
+}
+
+async function* everyName<T, C extends string>(
+  read: (page: { limit: number; after?: string }) => Promise<Page<T, C>>,
+): AsyncGenerator<T> {
+  for (let after: C | undefined; ; ) {
+    const page: Page<T, C> = await read({ limit: LIMIT, ...(after === undefined ? {} : { after }) });
+    yield* page.items;
+    if (page.next === undefined) return;
+    after = page.next;
   }
 }

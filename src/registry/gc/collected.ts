@@ -1,0 +1,59 @@
+import type { Digest } from "../../core/digest.ts";
+import type { RepositoryName, Tag } from "../../core/name.ts";
+import type { Pace } from "./pace.ts";
+
+/** What is removed, and why. */
+export type Verdict =
+  | {
+      readonly what: "tag";
+      readonly repository: RepositoryName;
+      readonly tag: Tag;
+      readonly digest: Digest;
+      readonly why: string;
+    }
+  | {
+      readonly what: "manifest" | "link";
+      readonly repository: RepositoryName;
+      readonly digest: Digest;
+      readonly why: string;
+    }
+  | {
+      readonly what: "blob" | "trash";
+      readonly digest: Digest;
+      readonly size: number;
+      readonly why: string;
+    };
+
+export interface CollectOptions {
+  /** Tells what would be removed, and removes nothing. */
+  readonly dryRun?: boolean;
+  /** No server has been running that could have promised something. */
+  readonly nothingPromised?: boolean;
+  /** Told of everything that is removed, or would be. */
+  readonly report?: (verdict: Verdict) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface Collected {
+  readonly tags: number;
+  readonly manifests: number;
+  readonly links: number;
+  readonly blobs: number;
+  /** Bytes that went to the trash. */
+  readonly bytes: number;
+  /** Blobs whose time in the trash was over. */
+  readonly purged: number;
+  readonly purgedBytes: number;
+  /**
+   * ISO 8601; until then repositories are left as they are, because what was promised before the server's start is not
+   * known.
+   */
+  readonly waitsUntil?: string;
+}
+
+/** One collection while it runs. */
+export interface Run {
+  readonly options: CollectOptions;
+  readonly tally: { -readonly [K in keyof Omit<Collected, "waitsUntil">]: number };
+  readonly pace: Pace;
+}

@@ -1,0 +1,202 @@
+import type { BlobStore } from "../../blobs/port.ts";
+import type { Digest } from "../../core/digest.ts";
+import type { RepositoryName, Tag } from "../../core/name.ts";
+import type { RepositoryRules, Rules } from "../../core/rules.ts";
+import type { Index, Some } from "../../index/port.ts";
+import type { Holds } from "../holds.ts";
+import { Pace } from "./pace.ts";
+import { leavingTags } from "./retention.ts";
+import { everyRepository, everyTag } from "./walk.ts";
+
+/** Where something is needed, or until when it is kept although it is not. Times are in ISO 8601. */
+export interface Explanation {
+  readonly digest: Digest;
+  /** Bytes. Absent when they are not stored. */
+  readonly size?: number;
+  /** Those that have it, and those in which something names it. */
+  readonly repositories: readonly InRepository[];
+  /** Whether a client has been told that it is here, and may rely on it. */
+  readonly promised: boolean;
+  /** Whether something that is being pushed right now holds it. */
+  readonly held: boolean;
+  readonly trash?: { readonly size: number; readonly discardedAt: string; readonly until: string };
+}
+
+export interface InRepository {
+  readonly repository: RepositoryName;
+  readonly readOnly: boolean;
+  /** What it is here, which may be both. */
+  readonly manifest?: Kept & { readonly subject?: { readonly digest: Digest; readonly here: boolean } };
+  readonly blob?: Kept;
+  /** That point at it. */
+  readonly tags: Some<Tag>;
+  /** Those of them that the rules let go, and why. */
+  readonly leavingTags: readonly { readonly tag: Tag; readonly why: string }[];
+  /** Manifests of which it is the config or a layer. */
+  readonly manifests: Some<Digest>;
+  /** That list it. */
+  readonly indexes: Some<Digest>;
+  /** Manifests whose subject it is. */
+  readonly referrers: Some<Digest>;
+}
+
+interface Kept {
+  readonly mediaType: string;
+  readonly createdAt: string;
+  /** Absent while something here needs it; then it stays at least until that time. */
+  readonly until?: string | "forever";
+}
+
+export interface ExplainerOptions {
+  readonly rules: Rules;
+  /** Milliseconds. */
+  readonly grace: number;
+  /** Milliseconds. */
+  readonly trashTtl: number;
+}
+
+// Of each kind: whoever wants all of them lists the repository.
+const SHOWN = 10;
+
+/** Says why something is kept: what garbage collection goes by, asked about one digest. */
+export class Explainer {
+  readonly #blobs: BlobStore;
+  readonly #index: Index;
+  readonly #holds: Holds;
+  readonly #options: ExplainerOptions;
+  readonly #startedAt = Date.now();
+
+  constructor(stores: { blobs: BlobStore; index: Index; holds: Holds }, options: ExplainerOptions) {
+    this.#blobs = stores.blobs;
+    this.#index = stores.index;
+    this.#holds = stores.holds;
+    this.#options = options;
+  }
+
+  /** @param options.nothingPromised as for a collection. */
+  async explain(digest: Digest, options: { readonly nothingPromised?: boolean } = {}): Promise<Explanation> {
+    const waitsUntil = options.nothingPromised === true ? 0 : this.#startedAt + this.#options.grace;
+    const pace = new Pace(undefined);
+    const repositories: InRepository[] = [];
+    for await (const repository of everyRepository(this.#index)) {
+      await pace.step();
+      const found = await this.#lookInto(repository, digest, { waitsUntil, pace });
+      if (found !== undefined) repositories.push(found);
+    }
+    const size = (await this.#blobs.stat(digest))?.size;
+    const trash = await this.#inTrash(digest, pace);
+    return {
+      digest,
+      ...(size === undefined ? {} : { size }),
+      repositories,
+      promised: await this.#index.isPromised(digest),
+      held: this.#holds.has(digest),
+      ...(trash === undefined ? {} : { trash }),
+    };
+  }
+
+  /** `undefined` when the repository neither has nor names it. */
+  async #lookInto(
+    repository: RepositoryName,
+    digest: Digest,
+    { waitsUntil, pace }: { readonly waitsUntil: number; readonly pace: Pace },
+  ): Promise<InRepository | undefined> {
+    const rules = this.#options.rules.for(repository);
+    const named = await this.#namedIn(repository, digest);
+    const manifest = await this.#asManifest(repository, digest, { named, rules, waitsUntil });
+    const blob = await this.#asBlob(repository, digest, { named, rules, waitsUntil });
+    const nowhere = Object.values(named).every(({ total }) => total === 0);
+    if (manifest === undefined && blob === undefined && nowhere) return undefined;
+    return {
+      repository,
+      readOnly: rules.readOnly,
+      ...(manifest === undefined ? {} : { manifest }),
+      ...(blob === undefined ? {} : { blob }),
+      ...named,
+      leavingTags: await this.#leaving(repository, named.tags.items, { rules, pace }),
+    };
+  }
+
+  async #namedIn(repository: RepositoryName, digest: Digest): Promise<Named> {
+    const tags = await this.#index.tagsOf(repository, digest);
+    return {
+      tags: { items: tags.slice(0, SHOWN), total: tags.length },
+      manifests: await this.#index.namedBy(repository, digest, "blob", SHOWN),
+      indexes: await this.#index.namedBy(repository, digest, "manifest", SHOWN),
+      referrers: await this.#index.namedBy(repository, digest, "subject", SHOWN),
+    };
+  }
+
+  async #leaving(
+    repository: RepositoryName,
+    tags: readonly Tag[],
+    { rules, pace }: { readonly rules: RepositoryRules; readonly pace: Pace },
+  ): Promise<InRepository["leavingTags"]> {
+    if (rules.keepTags === "all" || tags.length === 0) return [];
+    const all = await Array.fromAsync(everyTag(this.#index, repository, pace));
+    return leavingTags(all, rules, new Date())
+      .filter(({ tag }) => tags.includes(tag))
+      .map(({ tag, why }) => ({ tag, why }));
+  }
+
+  async #asManifest(
+    repository: RepositoryName,
+    digest: Digest,
+    { named, rules, waitsUntil }: Judged,
+  ): Promise<InRepository["manifest"]> {
+    const entry = await this.#index.manifest(repository, digest);
+    if (entry === undefined) return undefined;
+    const { mediaType, createdAt, subject } = entry;
+    const here = subject !== undefined && (await this.#index.manifest(repository, subject)) !== undefined;
+    const needed = here || named.tags.total > 0 || named.indexes.total > 0;
+    return {
+      mediaType,
+      createdAt,
+      ...(subject === undefined ? {} : { subject: { digest: subject, here } }),
+      ...(needed ? {} : { until: this.#until(createdAt, rules, rules.keepUntagged, waitsUntil) }),
+    };
+  }
+
+  async #asBlob(
+    repository: RepositoryName,
+    digest: Digest,
+    { named, rules, waitsUntil }: Judged,
+  ): Promise<InRepository["blob"]> {
+    const entry = await this.#index.blob(repository, digest);
+    if (entry === undefined) return undefined;
+    const { mediaType, createdAt } = entry;
+    const keep = rules.keepUnused ?? this.#options.grace;
+    const needed = named.manifests.total > 0;
+    return {
+      mediaType,
+      createdAt,
+      ...(needed ? {} : { until: this.#until(createdAt, rules, keep, waitsUntil) }),
+    };
+  }
+
+  #until(createdAt: string, { readOnly }: RepositoryRules, keep: number, waitsUntil: number): string {
+    if (readOnly || keep === Number.POSITIVE_INFINITY) return "forever";
+    const until = Date.parse(createdAt) + Math.max(keep, this.#options.grace);
+    return new Date(Math.max(until, waitsUntil)).toISOString();
+  }
+
+  async #inTrash(digest: Digest, pace: Pace): Promise<Explanation["trash"]> {
+    for await (const discarded of this.#blobs.discarded()) {
+      await pace.step();
+      if (discarded.digest !== digest) continue;
+      const { size, discardedAt } = discarded;
+      const until = new Date(discardedAt.getTime() + this.#options.trashTtl);
+      return { size, discardedAt: discardedAt.toISOString(), until: until.toISOString() };
+    }
+    return undefined;
+  }
+}
+
+type Named = Pick<InRepository, "tags" | "manifests" | "indexes" | "referrers">;
+
+interface Judged {
+  readonly named: Named;
+  readonly rules: RepositoryRules;
+  /** Milliseconds since 1970: until then nothing leaves a repository. */
+  readonly waitsUntil: number;
+}
