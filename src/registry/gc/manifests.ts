@@ -10,9 +10,9 @@ interface Unneeded {
 }
 
 /**
- * Manifests that may go: neither tagged, nor younger than `before`, nor promised, nor needed by one that stays. An index needs what
- * it lists, and a manifest what refers to it (its signatures). In an order in which each is unneeded once those
- * before it are gone: parents before children, subjects before referrers.
+ * Manifests that may go: neither tagged, nor younger than `before`, nor promised, nor needed by one that stays. An
+ * index needs what it lists, and a manifest what refers to it (its signatures). In an order in which each is unneeded
+ * once those before it are gone: parents before children, subjects before referrers.
  */
 export async function unneededManifests(
   index: Index,
@@ -30,8 +30,12 @@ export async function unneededManifests(
     const root = tags.length > 0 || new Date(createdAt) >= before || (await index.isPromised(digest));
     family.set(digest, { digest, root, children: manifests, subject, kept: false });
   }
-  keepWhatRootsNeed(family);
-  return inOrder([...family.values()].filter(({ kept }) => !kept)).map(({ digest, subject }) => ({
+  await keepWhatRootsNeed(family, pace);
+  const leaving = await inOrder(
+    [...family.values()].filter(({ kept }) => !kept),
+    pace,
+  );
+  return leaving.map(({ digest, subject }) => ({
     digest,
     why: subject === undefined || family.has(subject) ? "it has no tag" : "what it refers to is gone",
   }));
@@ -45,10 +49,15 @@ interface Member {
   kept: boolean;
 }
 
-function keepWhatRootsNeed(family: ReadonlyMap<Digest, Member>): void {
-  const referrers = Map.groupBy(family.values(), ({ subject }) => subject);
+async function keepWhatRootsNeed(family: ReadonlyMap<Digest, Member>, pace: Pace): Promise<void> {
+  const referrers = new Map<Digest, Member[]>();
+  for (const member of family.values()) {
+    await pace.step();
+    if (member.subject !== undefined) add(referrers, member.subject, member);
+  }
   const waiting = [...family.values()].filter(({ root }) => root);
   for (let member = waiting.pop(); member !== undefined; member = waiting.pop()) {
+    await pace.step();
     if (member.kept) continue;
     member.kept = true;
     for (const child of member.children) {
@@ -60,21 +69,23 @@ function keepWhatRootsNeed(family: ReadonlyMap<Digest, Member>): void {
 }
 
 /** Digests are of content, so that nothing can need itself: there is always one that comes first. */
-function inOrder(members: readonly Member[]): Member[] {
+async function inOrder(members: readonly Member[], pace: Pace): Promise<Member[]> {
   const among = new Map(members.map((member) => [member.digest, member]));
   const needs = new Map<Member, number>(members.map((member) => [member, 0]));
   const freed = new Map<Member, Member[]>();
   const link = (first: Member | undefined, then: Member | undefined) => {
     if (first === undefined || then === undefined) return;
     needs.set(then, (needs.get(then) ?? 0) + 1);
-    freed.set(first, [...(freed.get(first) ?? []), then]);
+    add(freed, first, then);
   };
   for (const member of members) {
+    await pace.step();
     for (const child of new Set(member.children)) link(member, among.get(child));
     if (member.subject !== undefined) link(among.get(member.subject), member);
   }
   const ready = members.filter((member) => needs.get(member) === 0);
   for (const member of ready) {
+    await pace.step();
     for (const next of freed.get(member) ?? []) {
       const left = (needs.get(next) ?? 0) - 1;
       needs.set(next, left);
@@ -82,4 +93,10 @@ function inOrder(members: readonly Member[]): Member[] {
     }
   }
   return ready;
+}
+
+function add<K>(lists: Map<K, Member[]>, key: K, member: Member): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [member]);
+  else list.push(member);
 }
