@@ -1,31 +1,48 @@
+import { fstatSync, type Stats } from "node:fs";
 import { mkdir, opendir, readdir, stat, utimes } from "node:fs/promises";
 import { DIGEST_ALGORITHMS, type Digest, type DigestAlgorithm, isDigest } from "../core/digest.ts";
 import type { BlobTree } from "./blob-tree.ts";
-import { isMissing, remove, toStoreError } from "./disk.ts";
-import type { FileReader } from "./file-reader.ts";
-import { algorithmDirectory, trashDirectory, trashPath } from "./paths.ts";
-import type { BlobStat, BlobSweeper, Discarded } from "./port.ts";
+import type { TransferMemory } from "./buffers.ts";
+import { close, isMissing, open, remove, toStoreError } from "./disk.ts";
+import { FileBlob } from "./file-blob.ts";
+import { type FileReader, READ } from "./file-reader.ts";
+import { algorithmDirectory, quarantinePath, trashDirectory, trashPath } from "./paths.ts";
+import type { BlobStat, BlobSweeper, Discarded, Inspected } from "./port.ts";
 
-/** Lists, discards and restores blobs in files: both are one rename. */
+/** Lists and inspects blobs in files, discards, restores and quarantines them: each of these is one rename. */
 export class FileSweeper implements BlobSweeper {
   readonly #tree: BlobTree;
   readonly #reader: FileReader;
+  readonly #memory: TransferMemory;
 
-  constructor(tree: BlobTree, reader: FileReader) {
+  constructor(tree: BlobTree, reader: FileReader, memory: TransferMemory) {
     this.#tree = tree;
     this.#reader = reader;
+    this.#memory = memory;
   }
 
-  async *list(): AsyncGenerator<Digest> {
+  async *list(after?: Digest): AsyncGenerator<Digest> {
     for (const algorithm of DIGEST_ALGORITHMS) {
       const directory = algorithmDirectory(this.#tree.root, algorithm);
       for (const shard of await namesIn(directory)) {
         for (const name of await namesIn(`${directory}/${shard}`)) {
           const digest = digestFrom(algorithm, name);
-          if (digest !== undefined) yield digest;
+          if (digest !== undefined && (after === undefined || digest > after)) yield digest;
         }
       }
     }
+  }
+
+  async inspect(digest: Digest): Promise<Inspected | undefined> {
+    const fd = await open(this.#tree.path(digest), READ).catch(nothing);
+    if (fd === undefined) return undefined;
+    const found = fstatSync(fd);
+    if (!found.isFile()) {
+      await close(fd);
+      return undefined;
+    }
+    const handle = new FileBlob({ digest, size: found.size }, fd, this.#memory);
+    return { handle, quarantine: () => this.#quarantine(digest, found) };
   }
 
   async discard(digest: Digest): Promise<BlobStat | undefined> {
@@ -35,7 +52,7 @@ export class FileSweeper implements BlobSweeper {
     const now = new Date();
     // Before it is moved: were it after, a crash between the two would leave one that looks long discarded.
     await utimes(path, now, now).catch(fail);
-    await this.#moveToTrash(digest);
+    await this.#moveOut(digest, trashPath(this.#tree.root, digest));
     this.#reader.gone(digest);
     return { digest, size: found.size };
   }
@@ -64,8 +81,16 @@ export class FileSweeper implements BlobSweeper {
     await remove(trashPath(this.#tree.root, digest));
   }
 
-  async #moveToTrash(digest: Digest): Promise<void> {
-    const to = trashPath(this.#tree.root, digest);
+  /** Its number tells a file from one that has taken its place: no other has it while this one is open. */
+  async #quarantine(digest: Digest, { dev, ino }: Stats): Promise<boolean> {
+    const there = await stat(this.#tree.path(digest)).catch(nothing);
+    if (there === undefined || there.dev !== dev || there.ino !== ino) return false;
+    await this.#moveOut(digest, quarantinePath(this.#tree.root, digest));
+    this.#reader.gone(digest);
+    return true;
+  }
+
+  async #moveOut(digest: Digest, to: string): Promise<void> {
     try {
       await this.#tree.moveOut(digest, to);
     } catch (error) {
@@ -81,7 +106,7 @@ function dirnameOf(path: string): string {
 }
 
 async function namesIn(directory: string): Promise<string[]> {
-  return (await readdir(directory).catch(nothing)) ?? [];
+  return ((await readdir(directory).catch(nothing)) ?? []).sort();
 }
 
 /** `undefined` for what somebody else has put there. */
