@@ -13,6 +13,8 @@ import { Mounts } from "./mounts.ts";
 import { Pusher } from "./push.ts";
 import { Referrers } from "./referrers.ts";
 import { Repositories } from "./repositories.ts";
+import { Scrubber } from "./scrub/scrubber.ts";
+import { Scrubs, type ScrubsOptions } from "./scrub/scrubs.ts";
 import { Sessions } from "./sessions.ts";
 import { Uploads } from "./uploads.ts";
 
@@ -23,6 +25,7 @@ export interface RegistryOptions {
   readonly uploadTtl: number;
   readonly unpack: UnpackLimits;
   readonly gc: GcOptions;
+  readonly scrub: ScrubsOptions;
   /** Told of what goes wrong in the background, where no request can be answered. */
   readonly onError: (error: unknown, what: string) => void;
 }
@@ -45,6 +48,8 @@ export interface Registry {
   /** Runs by itself too, when that was asked for. */
   readonly collector: Collector;
   readonly trash: Trash;
+  /** Runs by itself too, when that was asked for. */
+  readonly scrubber: Scrubber;
   /** Ends running uploads (they stay resumable), waits for what is queued, closes the stores. Idempotent. */
   close(): Promise<void>;
 }
@@ -66,10 +71,13 @@ export function createRegistry(
   const pusher = new Pusher(shared, rules);
   const collector = new Collector(shared, { rules, ...options.gc });
   const collections = new Collections(collector, stores.index, options);
+  const scrubber = new Scrubber(shared, options.scrub.onRot);
+  const scrubs = new Scrubs(scrubber, options);
   let closing: Promise<void> | undefined;
   const close = async () => {
     clearInterval(sweeper);
     await collections.close();
+    await scrubs.close();
     await uploads.close();
     await stores.index.close();
     await stores.blobs.close();
@@ -86,6 +94,7 @@ export function createRegistry(
     referrers: new Referrers(stores),
     collector,
     trash: new Trash(shared, { layers, pusher }),
+    scrubber,
     close: () => {
       closing ??= close();
       return closing;
