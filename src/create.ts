@@ -19,6 +19,9 @@ import { configureServer } from "./http/server.ts";
 import { openJournalIndex } from "./index/journal.ts";
 import { createMemoryIndex } from "./index/memory.ts";
 import type { Index } from "./index/port.ts";
+import type { Checked } from "./registry/check/checker.ts";
+import type { Fault } from "./registry/check/fault.ts";
+import type { Found, Recovered } from "./registry/check/recovery.ts";
 import type { Collected, Verdict } from "./registry/gc/collector.ts";
 import type { Restored } from "./registry/gc/trash.ts";
 import { createRegistry, type Registry } from "./registry/registry.ts";
@@ -26,7 +29,22 @@ import type { Progress } from "./registry/scrub/progress.ts";
 import type { Rot, Scrubbed } from "./registry/scrub/scrubber.ts";
 import type { ScrubsOptions } from "./registry/scrub/scrubs.ts";
 
-export type { Collected, Discarded, Progress, Registry, RequestLine, Restored, Rot, Scrubbed, Verdict };
+/** What operators are told. */
+export type {
+  Checked,
+  Collected,
+  Discarded,
+  Fault,
+  Found,
+  Progress,
+  Recovered,
+  Registry,
+  RequestLine,
+  Restored,
+  Rot,
+  Scrubbed,
+  Verdict,
+};
 
 /** What a host application may bring along. All of it optional. */
 export interface Host {

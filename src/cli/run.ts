@@ -5,7 +5,9 @@ import { VERSION } from "../version.ts";
 import { configCommand } from "./config.ts";
 import { explainFailure } from "./failures.ts";
 import { healthCommand } from "./health.ts";
+import { checkCommand } from "./operations/check.ts";
 import { gcCommand } from "./operations/gc.ts";
+import { scrubCommand } from "./operations/scrub.ts";
 import { trashCommand } from "./operations/trash.ts";
 import { ignoreBrokenPipes } from "./process.ts";
 import { serveCommand } from "./serve.ts";
@@ -28,6 +30,16 @@ export async function run(argv: readonly string[]): Promise<void> {
   }
 }
 
+const COMMANDS = [
+  serveCommand,
+  gcCommand,
+  trashCommand,
+  scrubCommand,
+  checkCommand,
+  configCommand,
+  healthCommand,
+];
+
 function makeProgram(): Command {
   const program = new Command("layerd")
     .description("A store for layers and manifests, for curl and for container tools.")
@@ -37,7 +49,7 @@ function makeProgram(): Command {
     // A flag belongs to the command that stands before it.
     .enablePositionalOptions()
     .addHelpText("after", EXAMPLES);
-  for (const make of [serveCommand, gcCommand, trashCommand, configCommand, healthCommand]) {
+  for (const make of COMMANDS) {
     program.addCommand(make());
   }
   for (const command of withSubcommands(program)) {
@@ -63,6 +75,8 @@ Examples:
   layerd serve --memory                   a throw-away store
   layerd serve --help                     every setting
   layerd gc --dry-run                     what garbage collection would remove, and why
+  layerd scrub                            read everything that is stored, and compare it with its digest
+  layerd check                            hold the index against what is stored
   layerd config                           the settings in force, and where each came from
 `;
 

@@ -1,6 +1,8 @@
 import type { BlobStore } from "../blobs/port.ts";
 import type { Rules } from "../core/rules.ts";
 import type { Index } from "../index/port.ts";
+import { Checker } from "./check/checker.ts";
+import { Recovery } from "./check/recovery.ts";
 import { Composer } from "./compose.ts";
 import { DiffIds, type UnpackLimits } from "./diff-ids.ts";
 import { Collections, type GcOptions } from "./gc/collections.ts";
@@ -50,6 +52,8 @@ export interface Registry {
   readonly trash: Trash;
   /** Runs by itself too, when that was asked for. */
   readonly scrubber: Scrubber;
+  readonly checker: Checker;
+  readonly recovery: Recovery;
   /** Ends running uploads (they stay resumable), waits for what is queued, closes the stores. Idempotent. */
   close(): Promise<void>;
 }
@@ -95,6 +99,8 @@ export function createRegistry(
     collector,
     trash: new Trash(shared, { layers, pusher }),
     scrubber,
+    checker: new Checker(stores, rules),
+    recovery: new Recovery(shared),
     close: () => {
       closing ??= close();
       return closing;

@@ -1,12 +1,33 @@
 import type { Digest } from "../../core/digest.ts";
 import type { RepositoryName, Tag } from "../../core/name.ts";
-import type { Collected, Discarded, Registry, Restored, Verdict } from "../../create.ts";
+import type {
+  Checked,
+  Collected,
+  Discarded,
+  Fault,
+  Progress,
+  Registry,
+  Restored,
+  Rot,
+  Scrubbed,
+  Verdict,
+} from "../../create.ts";
 
 /** What an operator does with a store, in this process or in the server that has it open. */
 export interface Operations {
   collect(dryRun: boolean, report: (verdict: Verdict) => void): Promise<Collected>;
   trash(report: (discarded: Discarded) => void): Promise<void>;
   restore(digest: Digest, to: Target): Promise<Restored>;
+  scrub(asked: ScrubRequest): Promise<Scrubbed>;
+  check(report: (fault: Fault) => void, signal?: AbortSignal): Promise<Checked>;
+}
+
+export interface ScrubRequest {
+  /** Bytes a second. Default: no limit. */
+  readonly rate: number | undefined;
+  readonly report: (rot: Rot) => void;
+  readonly progress: ((progress: Progress) => void) | undefined;
+  readonly signal?: AbortSignal;
 }
 
 /** Where something is restored to. */
@@ -24,6 +45,9 @@ export function operationsOf(registry: Registry, nothingPromised: boolean): Oper
     trash: async (report) => {
       for await (const discarded of registry.trash.list()) report(discarded);
     },
+    scrub: ({ rate, ...rest }) =>
+      registry.scrubber.scrub({ ...rest, ...(rate === undefined ? {} : { rate }) }),
+    check: (report, signal) => registry.checker.check({ report, ...(signal && { signal }) }),
     restore: (digest, { repository, tags }) => registry.trash.restore({ repository, who: WHO }, digest, tags),
   };
 }

@@ -1,6 +1,6 @@
 import type { Digest } from "../../core/digest.ts";
-import type { RepositoryName } from "../../core/name.ts";
-import type { BlobEntry, Index, ManifestEntry, Page } from "../../index/port.ts";
+import type { RepositoryName, Tag } from "../../core/name.ts";
+import type { BlobEntry, Index, ManifestEntry, Page, TagEntry } from "../../index/port.ts";
 import { DigestSet } from "./digest-set.ts";
 import type { Pace } from "./pace.ts";
 
@@ -28,6 +28,25 @@ export function everyManifest(index: Index, repository: RepositoryName, pace: Pa
 
 export function everyBlob(index: Index, repository: RepositoryName, pace: Pace): AsyncGenerator<BlobEntry> {
   return everything((page) => index.blobs(repository, page), pace);
+}
+
+export async function* everyTag(
+  index: Index,
+  repository: RepositoryName,
+  pace: Pace,
+): AsyncGenerator<TagEntry> {
+  for (let after: string | undefined; ; ) {
+    const page: Page<TagEntry, Tag> = await index.tags(repository, {
+      limit: LIMIT,
+      ...(after === undefined ? {} : { after }),
+    });
+    for (const item of page.items) {
+      await pace.step();
+      yield item;
+    }
+    if (page.next === undefined) return;
+    after = page.next;
+  }
 }
 
 /** Blobs linked before a time that no manifest of the repository names, those in `without` aside. */
