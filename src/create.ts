@@ -4,7 +4,8 @@ import { type Logger, pino } from "pino";
 import { type Authorize, allowEverything } from "./auth/policy.ts";
 import { openFilesystemBlobs } from "./blobs/filesystem.ts";
 import { createMemoryBlobs } from "./blobs/memory.ts";
-import type { BlobStore } from "./blobs/port.ts";
+import type { BlobStore, ScrubNotes } from "./blobs/port.ts";
+import { fileScrubNotes } from "./blobs/scrub-note.ts";
 import { resolveStoreConfig, type StoreConfig, type StoreOptions } from "./config.ts";
 import { digestOf } from "./core/digest.ts";
 import { parseRepositoryName } from "./core/name.ts";
@@ -18,12 +19,35 @@ import { configureServer } from "./http/server.ts";
 import { openJournalIndex } from "./index/journal.ts";
 import { createMemoryIndex } from "./index/memory.ts";
 import type { Index } from "./index/port.ts";
+import type { Checked } from "./registry/check/checker.ts";
+import type { Fault } from "./registry/check/fault.ts";
+import type { Found, Recovered } from "./registry/check/recovery.ts";
 import type { Collected, Verdict } from "./registry/gc/collected.ts";
 import type { Explanation, InRepository } from "./registry/gc/explainer.ts";
 import type { InTrash, Restored } from "./registry/gc/trash.ts";
 import { createRegistry, type Registry } from "./registry/registry.ts";
+import type { Progress } from "./registry/scrub/progress.ts";
+import type { Rot, Scrubbed } from "./registry/scrub/scrubber.ts";
+import type { ScrubsOptions } from "./registry/scrub/scrubs.ts";
 
-export type { Collected, Explanation, InRepository, InTrash, Registry, RequestLine, Restored, Verdict };
+/** What operators are told. */
+export type {
+  Checked,
+  Collected,
+  Explanation,
+  Fault,
+  Found,
+  InRepository,
+  InTrash,
+  Progress,
+  Recovered,
+  Registry,
+  RequestLine,
+  Restored,
+  Rot,
+  Scrubbed,
+  Verdict,
+};
 
 /** What a host application may bring along. All of it optional. */
 export interface Host {
@@ -73,6 +97,7 @@ export async function createLayerd(config: StoreOptions = {}, host: Host = {}): 
       trashTtl: settings.trashTtl,
       onCollected: (collected) => log.info(collected, "garbage collected"),
     },
+    scrub: scrubOptions(settings, stores.scrubNotes, log),
     onError: (err, what) => log.error({ err }, `${what} failed`),
   });
   let closing: Promise<void> | undefined;
@@ -94,23 +119,34 @@ function rulesOf({ repository, rules, maxLayerSize, maxManifestSize, sparse }: S
   return compileRules([layersOfItsOwn, ...rules], defaults);
 }
 
+function scrubOptions(settings: StoreConfig, notes: ScrubNotes | undefined, log: Logger): ScrubsOptions {
+  const { scrubRate: rate, scrubInterval: interval } = settings;
+  return {
+    background: rate === 0 || notes === undefined ? undefined : { rate, interval, notes },
+    onRot: (rot) => log.error(rot, "a blob is damaged: pushing it again heals it"),
+    onScrubbed: (scrubbed) => log.info(scrubbed, "store scrubbed"),
+  };
+}
+
 interface Stores {
   readonly blobs: BlobStore;
   readonly index: Index;
+  /** Absent in memory, where there is no disk to be distrusted. */
+  readonly scrubNotes: ScrubNotes | undefined;
   readonly directory: DataDirectory | undefined;
 }
 
 async function openStores(settings: StoreConfig, log: Logger): Promise<Stores> {
   if (settings.memory) {
     const blobs = createMemoryBlobs({ limit: settings.memoryLimit });
-    return { blobs, index: createMemoryIndex(), directory: undefined };
+    return { blobs, index: createMemoryIndex(), scrubNotes: undefined, directory: undefined };
   }
   const { durability, minFree } = settings;
   const directory = await openDataDirectory({ path: settings.data, durability });
   try {
     const blobs = await openFilesystemBlobs({ directory: directory.path, durability, minFree, log });
     const index = await openJournalIndex({ directory: directory.path, durability, log });
-    return { blobs, index, directory };
+    return { blobs, index, scrubNotes: fileScrubNotes(directory.path), directory };
   } catch (error) {
     await directory.close();
     throw error;

@@ -19,6 +19,9 @@ export class DataDirectoryError extends Error {
   override readonly name = "DataDirectoryError";
 }
 
+/** Another process has it open. */
+export class DataDirectoryInUseError extends DataDirectoryError {}
+
 export interface DataDirectory {
   /** Absolute. */
   readonly path: string;
@@ -35,7 +38,7 @@ export interface DataDirectoryOptions {
 
 /**
  * Opens a data directory for this process alone.
- * @throws DataDirectoryError when it cannot be written, is in use, or has a layout of a later version.
+ * @throws DataDirectoryError when it cannot be written, is in use (DataDirectoryInUseError), or has a layout of a later version.
  */
 export async function openDataDirectory(options: DataDirectoryOptions): Promise<DataDirectory> {
   const path = resolve(options.path);
@@ -174,7 +177,7 @@ function takeLock(path: string): DatabaseSync {
     const holder = busy ? describe(database, self) : undefined;
     database.close();
     if (holder === undefined) throw lockError(file, error);
-    throw new DataDirectoryError(`the data directory ${path} is in use by ${holder}`, { cause: error });
+    throw new DataDirectoryInUseError(`the data directory ${path} is in use by ${holder}`, { cause: error });
   }
 }
 

@@ -16,7 +16,7 @@ import type { BlobHandle, BlobReader, BlobStat } from "./port.ts";
 const SMALL = 64 * 1024;
 
 // Not to block, should there be a pipe under the name of a blob. Means nothing for files.
-const READ = constants.O_RDONLY | constants.O_NONBLOCK;
+export const READ = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /** Blobs in files. What was looked at lately is answered without another thread. */
 export class FileReader implements BlobReader {

@@ -1,35 +1,51 @@
-import { constants } from "node:fs";
-import { opendir, readdir, stat, utimes } from "node:fs/promises";
+import { constants, fstatSync, type Stats } from "node:fs";
+import { mkdir, opendir, readdir, stat, utimes } from "node:fs/promises";
 import { DIGEST_ALGORITHMS, type Digest, type DigestAlgorithm, isDigest } from "../core/digest.ts";
 import type { BlobTree } from "./blob-tree.ts";
+import type { TransferMemory } from "./buffers.ts";
 import { close, isMissing, open, read, remove, toStoreError } from "./disk.ts";
-import type { FileReader } from "./file-reader.ts";
+import { FileBlob } from "./file-blob.ts";
+import { type FileReader, READ } from "./file-reader.ts";
 import type { FreeSpace } from "./free-space.ts";
-import { algorithmDirectory, trashDirectory, trashPath } from "./paths.ts";
-import type { BlobStat, BlobSweeper, Discarded } from "./port.ts";
+import { algorithmDirectory, quarantinePath, trashDirectory, trashPath } from "./paths.ts";
+import type { BlobStat, BlobSweeper, Discarded, Inspected } from "./port.ts";
 
-/** Lists, discards and restores blobs in files: both are one rename. */
+/** Lists and inspects blobs in files, discards, restores and quarantines them: each of these is one rename. */
 export class FileSweeper implements BlobSweeper {
   readonly #tree: BlobTree;
   readonly #reader: FileReader;
+  readonly #memory: TransferMemory;
   readonly #space: FreeSpace;
 
-  constructor(tree: BlobTree, reader: FileReader, space: FreeSpace) {
+  constructor(tree: BlobTree, reader: FileReader, parts: { memory: TransferMemory; space: FreeSpace }) {
     this.#tree = tree;
     this.#reader = reader;
-    this.#space = space;
+    this.#memory = parts.memory;
+    this.#space = parts.space;
   }
 
-  async *list(): AsyncGenerator<Digest> {
+  async *list(after?: Digest): AsyncGenerator<Digest> {
     for (const algorithm of DIGEST_ALGORITHMS) {
       const directory = algorithmDirectory(this.#tree.root, algorithm);
       for (const shard of await namesIn(directory)) {
         for (const name of await namesIn(`${directory}/${shard}`)) {
           const digest = digestFrom(algorithm, name);
-          if (digest !== undefined) yield digest;
+          if (digest !== undefined && (after === undefined || digest > after)) yield digest;
         }
       }
     }
+  }
+
+  async inspect(digest: Digest): Promise<Inspected | undefined> {
+    const fd = await open(this.#tree.path(digest), READ).catch(nothing);
+    if (fd === undefined) return undefined;
+    const found = fstatSync(fd);
+    if (!found.isFile()) {
+      await close(fd);
+      return undefined;
+    }
+    const handle = new FileBlob({ digest, size: found.size }, fd, this.#memory);
+    return { handle, quarantine: () => this.#quarantine(digest, found) };
   }
 
   async discard(digest: Digest): Promise<BlobStat | undefined> {
@@ -39,7 +55,7 @@ export class FileSweeper implements BlobSweeper {
     const now = new Date();
     // Before it is moved: were it after, a crash between the two would leave one that looks long discarded.
     await utimes(path, now, now).catch(fail);
-    await this.#tree.moveOut(digest, trashPath(this.#tree.root, digest));
+    await this.#moveOut(digest, trashPath(this.#tree.root, digest));
     this.#reader.gone(digest);
     return { digest, size: found.size };
   }
@@ -82,10 +98,33 @@ export class FileSweeper implements BlobSweeper {
   async short(): Promise<boolean> {
     return await this.#space.short();
   }
+
+  /** Its number tells a file from one that has taken its place: no other has it while this one is open. */
+  async #quarantine(digest: Digest, { dev, ino }: Stats): Promise<boolean> {
+    const there = await stat(this.#tree.path(digest)).catch(nothing);
+    if (there === undefined || there.dev !== dev || there.ino !== ino) return false;
+    await this.#moveOut(digest, quarantinePath(this.#tree.root, digest));
+    this.#reader.gone(digest);
+    return true;
+  }
+
+  async #moveOut(digest: Digest, to: string): Promise<void> {
+    try {
+      await this.#tree.moveOut(digest, to);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      await mkdir(dirnameOf(to), { recursive: true }).catch(fail);
+      await this.#tree.moveOut(digest, to);
+    }
+  }
+}
+
+function dirnameOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/"));
 }
 
 async function namesIn(directory: string): Promise<string[]> {
-  return (await readdir(directory).catch(nothing)) ?? [];
+  return ((await readdir(directory).catch(nothing)) ?? []).sort();
 }
 
 /** `undefined` for what somebody else has put there. */

@@ -38,7 +38,7 @@ export async function openFilesystemBlobs(options: FilesystemOptions): Promise<B
   const published = (stat: BlobStat, found: Stats) => reader.stored(stat, found);
   const ingester = new FileIngester({ tree, durable, memory, threads, space, published }, stored);
   await ingester.clean(log);
-  const sweeper = new FileSweeper(tree, reader, space);
+  const sweeper = new FileSweeper(tree, reader, { memory, space });
   const close = async () => {
     await ingester.close();
     reader.close();
@@ -51,7 +51,8 @@ export async function openFilesystemBlobs(options: FilesystemOptions): Promise<B
     begin: (begin) => ingester.begin(begin),
     resume: (id) => ingester.resume(id),
     uploads: () => ingester.uploads(),
-    list: () => sweeper.list(),
+    list: (after) => sweeper.list(after),
+    inspect: (digest) => sweeper.inspect(digest),
     discard: (digest) => sweeper.discard(digest),
     discarded: () => sweeper.discarded(),
     peek: (digest, length) => sweeper.peek(digest, length),

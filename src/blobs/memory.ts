@@ -13,6 +13,7 @@ import type {
   BlobStore,
   BlobUpload,
   Discarded,
+  Inspected,
   UploadId,
 } from "./port.ts";
 
@@ -78,8 +79,15 @@ class MemoryBlobs implements BlobStore {
     }
   }
 
-  async *list(): AsyncGenerator<Digest> {
-    for (const digest of [...this.#blobs.keys()]) yield digest;
+  async *list(after?: Digest): AsyncGenerator<Digest> {
+    for (const digest of [...this.#blobs.keys()].sort()) {
+      if (after === undefined || digest > after) yield digest;
+    }
+  }
+
+  async inspect(digest: Digest): Promise<Inspected | undefined> {
+    const blob = this.#blobs.get(digest);
+    return blob && { handle: blob, quarantine: async () => this.#quarantine(digest, blob) };
   }
 
   async discard(digest: Digest): Promise<BlobStat | undefined> {
@@ -124,6 +132,14 @@ class MemoryBlobs implements BlobStore {
     this.#closed = true;
     await Promise.all([...this.#uploads.values()].map((upload) => upload.cancel()));
     this.#blobs.clear();
+  }
+
+  /** There is no place in memory where somebody could look into it: it goes for good. */
+  #quarantine(digest: Digest, blob: BytesBlob | BlocksBlob): boolean {
+    if (this.#blobs.get(digest) !== blob) return false;
+    this.#blobs.delete(digest);
+    this.#room.give(blob.size + OVERHEAD);
+    return true;
   }
 
   #publish(digest: Digest, blocks: readonly Buffer[]): void {

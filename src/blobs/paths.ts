@@ -17,6 +17,9 @@ import type { UploadId } from "./port.ts";
  *       <id>.json.new              a record being written; worth nothing after a crash
  *     trash/
  *       sha256/abcd…               a blob that was discarded; its time of modification tells when
+ *     quarantine/
+ *       sha256/abcd…               what a scrub found to be damaged; nothing of layerd's reads it
+ *     scrub.json                   how far the scrub in the background has come
  *     index/                       what repositories know of the blobs: src/index/paths.ts
  *
  * Uploads lie flat. A directory for each would cost every upload a mkdir, an rmdir and their syncs.
@@ -49,6 +52,14 @@ export function trashDirectory(root: string, algorithm: DigestAlgorithm): string
 
 export function trashPath(root: string, digest: Digest): string {
   return join(trashDirectory(root, algorithmOf(digest)), hexOf(digest));
+}
+
+export function quarantinePath(root: string, digest: Digest): string {
+  return join(root, "quarantine", algorithmOf(digest), hexOf(digest));
+}
+
+export function scrubNotePath(root: string): string {
+  return join(root, "scrub.json");
 }
 
 export function uploadsDirectory(root: string): string {

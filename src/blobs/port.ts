@@ -132,12 +132,20 @@ export interface BlobUpload {
 }
 
 /**
- * What garbage collection does; never called by what answers requests. Whoever discards a blob makes sure that
- * nobody is about to rely on it.
+ * What garbage collection and scrubbing do; never called by what answers requests. Whoever discards or quarantines a
+ * blob makes sure that nobody is about to rely on it.
  */
 export interface BlobSweeper {
-  /** Every blob, in no order. One that comes or goes meanwhile may be among them or not. */
-  list(): AsyncIterable<Digest>;
+  /**
+   * Every blob, in the ASCIIbetical order of the digests; only those behind `after`, if given, which need not exist.
+   * One that comes or goes meanwhile may be among them or not.
+   */
+  list(after?: Digest): AsyncIterable<Digest>;
+  /**
+   * Opens what is stored under a digest, whatever it is: nothing is taken from a cache, nothing is held back because
+   * it is damaged, nothing is remembered. `undefined` when it is not there. The caller closes the handle.
+   */
+  inspect(digest: Digest): Promise<Inspected | undefined>;
   /**
    * Moves a blob to the trash, from where it can be restored: when this resolves, nobody finds it any more, though
    * open handles stay readable. `undefined` when it is not there. A power cut may bring it back.
@@ -155,6 +163,17 @@ export interface BlobSweeper {
   short(): Promise<boolean>;
 }
 
+/** What is stored under a digest, to be looked at. */
+export interface Inspected {
+  readonly handle: BlobHandle;
+  /**
+   * Moves these bytes out of sight, for somebody to look into: when this resolves, nobody finds them any more, though
+   * open handles stay readable. Only storing the blob anew brings it back. False when they are gone, or others have
+   * taken their place. To be called while the handle is open. A power cut may bring them back.
+   */
+  quarantine(): Promise<boolean>;
+}
+
 export interface Discarded extends BlobStat {
   readonly discardedAt: Date;
 }
@@ -163,4 +182,19 @@ export interface Discarded extends BlobStat {
 export interface BlobStore extends BlobReader, BlobIngester, BlobSweeper {
   /** Waits for what is running, then releases everything held. Idempotent. */
   close(): Promise<void>;
+}
+
+/** How far scrubbing in the background has come. */
+export interface ScrubNote {
+  /** The pass that is under way has read all up to this blob. */
+  readonly after?: Digest;
+  /** ISO 8601; when the last whole pass ended. Absent while one is under way. */
+  readonly finishedAt?: string;
+}
+
+/** Keeps that note from one process to the next. */
+export interface ScrubNotes {
+  /** Empty when there is none. */
+  read(): Promise<ScrubNote>;
+  write(note: ScrubNote): Promise<void>;
 }

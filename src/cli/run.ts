@@ -5,7 +5,9 @@ import { VERSION } from "../version.ts";
 import { configCommand } from "./config.ts";
 import { explainFailure } from "./failures.ts";
 import { healthCommand } from "./health.ts";
+import { checkCommand } from "./operations/check.ts";
 import { gcCommand } from "./operations/gc.ts";
+import { scrubCommand } from "./operations/scrub.ts";
 import { trashCommand } from "./operations/trash.ts";
 import { whyCommand } from "./operations/why.ts";
 import { ignoreBrokenPipes } from "./process.ts";
@@ -29,6 +31,17 @@ export async function run(argv: readonly string[]): Promise<void> {
   }
 }
 
+const COMMANDS = [
+  serveCommand,
+  gcCommand,
+  trashCommand,
+  whyCommand,
+  scrubCommand,
+  checkCommand,
+  configCommand,
+  healthCommand,
+];
+
 function makeProgram(): Command {
   const program = new Command("layerd")
     .description("A store for layers and manifests, for curl and for container tools.")
@@ -38,7 +51,7 @@ function makeProgram(): Command {
     // A flag belongs to the command that stands before it.
     .enablePositionalOptions()
     .addHelpText("after", EXAMPLES);
-  for (const make of [serveCommand, gcCommand, trashCommand, whyCommand, configCommand, healthCommand]) {
+  for (const make of COMMANDS) {
     program.addCommand(make());
   }
   for (const command of withSubcommands(program)) {
@@ -65,6 +78,8 @@ Examples:
   layerd serve --help                     every setting
   layerd gc --dry-run                     what garbage collection would remove, and why
   layerd why sha256:4355a46b…             what needs a layer or a manifest
+  layerd scrub                            read everything that is stored, and compare it with its digest
+  layerd check                            hold the index against what is stored
   layerd config                           the settings in force, and where each came from
 `;
 

@@ -197,6 +197,18 @@ export const STORE_SETTINGS = {
     group: "Garbage collection",
     placeholder: "time",
   }),
+  scrubRate: setting(size, {
+    default: 16 * 1024 ** 2,
+    help: "Bytes a second that are read in the background and compared with their digests; 0: none (docs/scrub.md).",
+    group: "Scrubbing",
+    placeholder: "size",
+  }),
+  scrubInterval: setting(duration, {
+    default: 7 * 24 * 3_600_000,
+    help: "Time from the end of one scrub of the whole store to the next.",
+    group: "Scrubbing",
+    placeholder: "time",
+  }),
   allowedHosts: setting(list(HOST), {
     default: [],
     help: "Host name answered besides the loopback ones when listening on loopback; can be repeated.",

@@ -56,9 +56,14 @@ export class Holds {
     this.#since = undefined;
   }
 
-  /** Runs `discard`, unless the blob is held or has been since `remember`; `undefined` when it is or has. */
+  /**
+   * Runs `discard`, unless the blob is held, has been since `remember`, or is just being discarded by another;
+   * `undefined` when it is or has.
+   */
   async unlessHeld<T>(digest: Digest, discard: () => Promise<T>): Promise<T | undefined> {
     if (this.#held.has(digest) || this.#since?.has(digest) === true) return undefined;
+    // Whoever waits for the first one would otherwise go on while the second is still at it.
+    if (this.#leaving.has(digest)) return undefined;
     const leaving = discard();
     this.#leaving.set(digest, leaving);
     try {

@@ -1,6 +1,8 @@
 import type { BlobStore } from "../blobs/port.ts";
 import type { Rules } from "../core/rules.ts";
 import type { Index } from "../index/port.ts";
+import { Checker } from "./check/checker.ts";
+import { Recovery } from "./check/recovery.ts";
 import { Composer } from "./compose.ts";
 import { DiffIds, type UnpackLimits } from "./diff-ids.ts";
 import { Collections, type GcOptions } from "./gc/collections.ts";
@@ -14,6 +16,8 @@ import { Mounts } from "./mounts.ts";
 import { Pusher } from "./push.ts";
 import { Referrers } from "./referrers.ts";
 import { Repositories } from "./repositories.ts";
+import { Scrubber } from "./scrub/scrubber.ts";
+import { Scrubs, type ScrubsOptions } from "./scrub/scrubs.ts";
 import { Sessions } from "./sessions.ts";
 import { Uploads } from "./uploads.ts";
 
@@ -24,6 +28,7 @@ export interface RegistryOptions {
   readonly uploadTtl: number;
   readonly unpack: UnpackLimits;
   readonly gc: GcOptions;
+  readonly scrub: ScrubsOptions;
   /** Told of what goes wrong in the background, where no request can be answered. */
   readonly onError: (error: unknown, what: string) => void;
 }
@@ -47,6 +52,10 @@ export interface Registry {
   readonly collector: Collector;
   readonly trash: Trash;
   readonly explainer: Explainer;
+  /** Runs by itself too, when that was asked for. */
+  readonly scrubber: Scrubber;
+  readonly checker: Checker;
+  readonly recovery: Recovery;
   /** Ends running uploads (they stay resumable), waits for what is queued, closes the stores. Idempotent. */
   close(): Promise<void>;
 }
@@ -68,10 +77,13 @@ export function createRegistry(
   const pusher = new Pusher(shared, rules);
   const collector = new Collector(shared, { rules, ...options.gc });
   const collections = new Collections(collector, stores, options);
+  const scrubber = new Scrubber(shared, options.scrub.onRot);
+  const scrubs = new Scrubs(scrubber, options);
   let closing: Promise<void> | undefined;
   const close = async () => {
     clearInterval(sweeper);
     await collections.close();
+    await scrubs.close();
     await uploads.close();
     await stores.index.close();
     await stores.blobs.close();
@@ -89,6 +101,9 @@ export function createRegistry(
     collector,
     trash: new Trash(shared, { layers, pusher }),
     explainer: new Explainer(shared, { rules, ...options.gc }),
+    scrubber,
+    checker: new Checker(stores, rules),
+    recovery: new Recovery(shared),
     close: () => {
       closing ??= close();
       return closing;

@@ -12,6 +12,7 @@ import {
   openStore,
   pathOf,
   readBlob,
+  readStream,
   sourceOf,
   spoil,
   store,
@@ -202,4 +203,31 @@ test("a data directory is made with everything above it", async (t) => {
   const { blobs } = await openStore(t, { directory: deeper });
   await store(blobs, bytesOf(17, 10));
   t.deepEqual((await readdir(deeper)).sort(), ["blobs", "trash", "uploads"]);
+});
+
+test("an inspection shows the bytes on the disk, not those remembered; quarantine keeps them", async (t) => {
+  const { blobs, directory } = await openStore(t);
+  const bytes = bytesOf(1, 1000);
+  const { digest } = await store(blobs, bytes);
+  await readBlob(blobs, digest);
+  const path = pathOf(directory, digest);
+  const { mtime, atime } = await stat(path);
+  const rotten = bytesOf(2, 1000);
+  await spoil(path, async () => {
+    await writeFile(path, rotten);
+    await utimes(path, atime, mtime);
+  });
+  const { handle, quarantine } = (await blobs.inspect(digest)) ?? t.fail();
+  t.deepEqual(await readStream(handle.stream()), rotten);
+  t.true(await quarantine());
+  await handle.close();
+  t.is(await blobs.open(digest), undefined);
+  t.deepEqual(await readFile(join(directory, "quarantine", "sha256", digest.slice(7))), rotten);
+});
+
+test("what is not a file cannot be inspected", async (t) => {
+  const { blobs, directory } = await openStore(t);
+  const digest = digestOf(bytesOf(1, 10));
+  await mkdir(pathOf(directory, digest), { recursive: true });
+  t.is(await blobs.inspect(digest), undefined);
 });

@@ -53,6 +53,7 @@ export async function serveFaulty(t: ExecutionContext, fault: keyof typeof FAULT
       uploadTtl: 60_000,
       unpack: { maxSize: 1e6, timeout: 1000 },
       gc: { interval: undefined, grace: 60_000, trashTtl: 60_000 },
+      scrub: { background: undefined },
       onError: (error) => t.log(error),
     },
   );

@@ -55,3 +55,13 @@ test("who holds what is just being discarded waits until it is gone, also when t
     t.is(await holds.unlessHeld(digest(1), discarded), undefined);
   }
 });
+
+test("what is just being discarded is not discarded by another, so that who waits waits for all", async (t) => {
+  const holds = new Holds();
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const first = holds.unlessHeld(digest(1), () => promise);
+  t.is(await holds.unlessHeld(digest(1), discarded), undefined);
+  resolve("by the first");
+  t.is(await first, "by the first");
+  t.is(await holds.unlessHeld(digest(1), discarded), "discarded");
+});

@@ -25,6 +25,7 @@ function openSessions(t: ExecutionContext, gate: () => Promise<void>) {
     {
       rules: compileRules([], { maxBlobSize: 1_000_000, maxManifestSize: 1_000_000, sparse: false }),
       uploadTtl: 60_000,
+      scrub: { background: undefined },
       gc: { interval: undefined, grace: 60_000, trashTtl: 60_000 },
       unpack: { maxSize: 1_000_000, timeout: 1000 },
       onError: (error) => t.log(error),

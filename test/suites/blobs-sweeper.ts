@@ -10,7 +10,7 @@ async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
 
 const SIZES = [0, KiB, 64 * KiB + 1, MiB];
 
-/** What garbage collection does with blobs. */
+/** What garbage collection and scrubbing do with blobs. */
 export function testSweeping(blobs: Define): void {
   blobs("every blob is listed, of each algorithm", async (t, blobs) => {
     t.deepEqual(await all(blobs.list()), []);
@@ -19,7 +19,11 @@ export function testSweeping(blobs: Define): void {
       const algorithms = seed % 2 === 0 ? (["sha256"] as const) : (["sha512"] as const);
       digests.push((await store(blobs, bytesOf(seed, size), { algorithms })).digest);
     }
-    t.deepEqual((await all(blobs.list())).sort(), digests.sort());
+    digests.sort();
+    t.deepEqual(await all(blobs.list()), digests);
+    for (const [at, digest] of digests.entries()) {
+      t.deepEqual(await all(blobs.list(digest)), digests.slice(at + 1));
+    }
   });
 
   for (const size of SIZES) {
@@ -83,6 +87,8 @@ export function testSweeping(blobs: Define): void {
     },
   );
 
+  testInspecting(blobs);
+
   blobs("whoever commits is told the name before the blob is visible", async (t, blobs) => {
     const bytes = bytesOf(1, KiB);
     const upload = await blobs.begin();
@@ -95,4 +101,46 @@ export function testSweeping(blobs: Define): void {
     });
     t.deepEqual(told, [stat.digest, undefined]);
   });
+}
+
+function testInspecting(blobs: Define): void {
+  blobs("what is not there cannot be inspected", async (t, blobs) => {
+    t.is(await blobs.inspect(digestOf(bytesOf(1, 10))), undefined);
+  });
+
+  for (const size of SIZES) {
+    blobs(`a blob of ${size} bytes in quarantine is not there until it is stored anew`, async (t, blobs) => {
+      const bytes = bytesOf(1, size);
+      const { digest } = await store(blobs, bytes);
+      t.deepEqual(await readBlob(blobs, digest), bytes);
+      for (let times = 0; times < 2; times += 1) {
+        const { handle, quarantine } = (await blobs.inspect(digest)) ?? t.fail();
+        t.is(handle.size, size);
+        t.true(await quarantine());
+        t.is(await blobs.stat(digest), undefined);
+        t.is(await blobs.open(digest), undefined);
+        t.deepEqual(await all(blobs.list()), []);
+        t.deepEqual(await all(blobs.discarded()), []);
+        t.false(await blobs.restore(digest));
+        t.false(await quarantine());
+        t.deepEqual(await read(handle), bytes);
+        await handle.close();
+        await store(blobs, bytes);
+        t.deepEqual(await readBlob(blobs, digest), bytes);
+      }
+    });
+
+    blobs(
+      `a blob of ${size} bytes that was stored anew stays, whoever inspected it before`,
+      async (t, blobs) => {
+        const bytes = bytesOf(1, size);
+        const { digest } = await store(blobs, bytes);
+        const { handle, quarantine } = (await blobs.inspect(digest)) ?? t.fail();
+        await store(blobs, bytes);
+        t.false(await quarantine());
+        await handle.close();
+        t.deepEqual(await readBlob(blobs, digest), bytes);
+      },
+    );
+  }
 }

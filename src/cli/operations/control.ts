@@ -30,12 +30,26 @@ export interface Control {
 }
 
 type Item = (value: unknown) => void;
-type Handler = (operations: Operations, asked: Record<string, unknown>, item: Item) => Promise<unknown>;
+type Handler = (
+  operations: Operations,
+  asked: Record<string, unknown>,
+  item: Item,
+  /** Aborts when whoever asked has gone. */
+  signal: AbortSignal,
+) => Promise<unknown>;
 
 const HANDLERS: Readonly<Record<string, Handler>> = {
   "/gc": (operations, { dryRun }, item) => operations.collect(dryRun === true, item),
   "/trash": (operations, _asked, item) => operations.trash(item),
   "/why": (operations, { digest }) => operations.why(parseDigest(String(digest))),
+  "/scrub": (operations, { rate, progress }, item, signal) =>
+    operations.scrub({
+      rate: typeof rate === "number" ? rate : undefined,
+      report: (rot) => item({ rot }),
+      progress: progress === true ? (made) => item({ progress: made }) : undefined,
+      signal,
+    }),
+  "/check": (operations, _asked, item, signal) => operations.check(item, signal),
   "/restore": (operations, { digest, repository, tags }) =>
     operations.restore(parseDigest(String(digest)), {
       repository: parseRepositoryName(String(repository)),
@@ -64,11 +78,14 @@ export async function openControl(data: string, operations: Operations): Promise
 async function answer(operations: Operations, req: IncomingMessage, res: ServerResponse): Promise<void> {
   const say = (line: object) => res.write(`${JSON.stringify(line)}\n`);
   res.on("error", () => undefined);
+  const gone = new AbortController();
+  res.on("close", () => gone.abort());
   try {
     const handler = HANDLERS[req.url ?? ""];
     if (handler === undefined) throw new Error(`this server knows no ${req.url}: is it of another version?`);
     const asked = JSON.parse((await text(req)) || "{}");
-    say({ result: (await handler(operations, asked, (item) => say({ item }))) ?? null });
+    const result = await handler(operations, asked, (item) => say({ item }), gone.signal);
+    say({ result: result ?? null });
   } catch (error) {
     const { code, message } = isLayerdError(error) ? error : { code: "INTERNAL", message: String(error) };
     say({ error: { code, message } });

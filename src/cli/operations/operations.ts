@@ -1,6 +1,18 @@
 import type { Digest } from "../../core/digest.ts";
 import type { RepositoryName, Tag } from "../../core/name.ts";
-import type { Collected, Explanation, InTrash, Registry, Restored, Verdict } from "../../create.ts";
+import type {
+  Checked,
+  Collected,
+  Explanation,
+  Fault,
+  InTrash,
+  Progress,
+  Registry,
+  Restored,
+  Rot,
+  Scrubbed,
+  Verdict,
+} from "../../create.ts";
 
 /** What an operator does with a store, in this process or in the server that has it open. */
 export interface Operations {
@@ -8,6 +20,16 @@ export interface Operations {
   trash(report: (found: InTrash) => void): Promise<void>;
   why(digest: Digest): Promise<Explanation>;
   restore(digest: Digest, to: Target): Promise<Restored>;
+  scrub(asked: ScrubRequest): Promise<Scrubbed>;
+  check(report: (fault: Fault) => void, signal?: AbortSignal): Promise<Checked>;
+}
+
+export interface ScrubRequest {
+  /** Bytes a second. Default: no limit. */
+  readonly rate: number | undefined;
+  readonly report: (rot: Rot) => void;
+  readonly progress: ((progress: Progress) => void) | undefined;
+  readonly signal?: AbortSignal;
 }
 
 /** Where something is restored to. */
@@ -26,6 +48,9 @@ export function operationsOf(registry: Registry, nothingPromised: boolean): Oper
       for await (const found of registry.trash.list()) report(found);
     },
     why: (digest) => registry.explainer.explain(digest, { nothingPromised }),
+    scrub: ({ rate, ...rest }) =>
+      registry.scrubber.scrub({ ...rest, ...(rate === undefined ? {} : { rate }) }),
+    check: (report, signal) => registry.checker.check({ report, ...(signal && { signal }) }),
     restore: (digest, { repository, tags }) => registry.trash.restore({ repository, who: WHO }, digest, tags),
   };
 }

@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
 import { createInterface } from "node:readline";
 import { type ServerConfig, storeConfigOf } from "../../config.ts";
-import { createLayerd } from "../../create.ts";
+import { createLayerd, type Registry } from "../../create.ts";
+import { DataDirectoryInUseError } from "../../data-directory.ts";
 import { StartError } from "../failures.ts";
 import { controlPath } from "./control.ts";
 import { type Operations, operationsOf } from "./operations.ts";
@@ -12,16 +13,40 @@ export async function withOperations<T>(
   config: ServerConfig,
   work: (operations: Operations) => Promise<T>,
 ): Promise<T> {
-  if (config.memory) throw new StartError("a store in memory lives in its server alone");
+  requireFiles(config);
   const path = controlPath(config.data);
   try {
     if (path !== undefined) return await work(remote(path));
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
   }
-  const layerd = await createLayerd({ ...storeConfigOf(config), gc: false });
+  return await withStore(config, (registry) => work(operationsOf(registry, true)));
+}
+
+/** Works on a store that nobody else has open; `why` is the sentence for when somebody has. */
+export async function withClosedStore<T>(
+  config: ServerConfig,
+  why: string,
+  work: (registry: Registry) => Promise<T>,
+): Promise<T> {
+  requireFiles(config);
   try {
-    return await work(operationsOf(layerd.registry, true));
+    return await withStore(config, work);
+  } catch (error) {
+    if (!(error instanceof DataDirectoryInUseError)) throw error;
+    throw new StartError(`${why}, and ${error.message}: stop that first`);
+  }
+}
+
+function requireFiles(config: ServerConfig): void {
+  if (config.memory) throw new StartError("a store in memory lives in its server alone");
+}
+
+async function withStore<T>(config: ServerConfig, work: (registry: Registry) => Promise<T>): Promise<T> {
+  // Nothing happens in the background.
+  const layerd = await createLayerd({ ...storeConfigOf(config), gc: false, scrubRate: 0 });
+  try {
+    return await work(layerd.registry);
   } finally {
     await layerd.close();
   }
@@ -40,6 +65,13 @@ function remote(socketPath: string): Operations {
       });
     },
     why: (digest) => ask(socketPath, "/why", { digest }, () => undefined) as never,
+    scrub: ({ rate, report, progress }) =>
+      ask(socketPath, "/scrub", { rate, progress: progress !== undefined }, (item) => {
+        const { rot, progress: made } = item as { rot?: never; progress?: never };
+        if (rot !== undefined) report(rot);
+        if (made !== undefined) progress?.(made);
+      }) as never,
+    check: (report) => ask(socketPath, "/check", {}, report as never) as never,
     restore: (digest, to) => ask(socketPath, "/restore", { digest, ...to }, () => undefined) as never,
   };
 }

@@ -1,15 +1,15 @@
 import { buffer } from "node:stream/consumers";
 import type { BlobHandle, BlobStore, Discarded } from "../../blobs/port.ts";
 import type { Digest } from "../../core/digest.ts";
-import { isLayerdError, LayerdError } from "../../core/errors.ts";
-import { type ParsedManifest, parseManifest } from "../../core/manifest.ts";
+import { LayerdError } from "../../core/errors.ts";
 import { SNIFF_LENGTH, sniffLayer } from "../../core/media-type.ts";
 import type { Tag } from "../../core/name.ts";
 import type { Holds } from "../holds.ts";
 import type { Layers, Place } from "../layers.ts";
 import type { Pusher } from "../push.ts";
+import { manifestOf, readManifest } from "../read-manifest.ts";
 
-// Bytes. No manifest is larger, so that what is may be taken for a blob without reading it.
+// Bytes. No manifest is larger.
 const MANIFEST_MAX = 4 * 1024 * 1024;
 const JSON_OBJECT = /^\s*\{/;
 
@@ -108,25 +108,5 @@ export class Trash {
     } finally {
       await handle.close();
     }
-  }
-}
-
-/** `undefined` when the bytes are no manifest. */
-async function readManifest(
-  handle: BlobHandle,
-): Promise<{ readonly parsed: ParsedManifest; readonly bytes: Buffer } | undefined> {
-  if (handle.size > MANIFEST_MAX) return undefined;
-  const bytes = handle.bytes ?? (await buffer(handle.stream()));
-  const parsed = manifestOf(bytes);
-  return parsed && { parsed, bytes };
-}
-
-/** `undefined` for other bytes. */
-function manifestOf(bytes: Buffer): ParsedManifest | undefined {
-  try {
-    return parseManifest(bytes, undefined);
-  } catch (error) {
-    if (isLayerdError(error)) return undefined;
-    throw error;
   }
 }

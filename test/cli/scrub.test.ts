@@ -1,0 +1,159 @@
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import test, { type ExecutionContext } from "ava";
+import { openControl } from "../../src/cli/operations/control.ts";
+import type { Operations, ScrubRequest } from "../../src/cli/operations/operations.ts";
+import { digestOf } from "../../src/core/digest.ts";
+import { pathOf, spoil } from "../blobs/samples.ts";
+import { temporaryDirectory } from "../tools/server.ts";
+import { run, serve, start } from "./command.ts";
+
+const CONFIG = '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers"}}';
+const LAYER = "layer ".repeat(50_000);
+const TYPE = "application/vnd.oci.image.manifest.v1+json";
+
+const describe = (mediaType: string, content: string) => ({
+  mediaType,
+  digest: digestOf(Buffer.from(content)),
+  size: content.length,
+});
+
+const MANIFEST = JSON.stringify({
+  schemaVersion: 2,
+  mediaType: TYPE,
+  config: describe("application/vnd.oci.image.config.v1+json", CONFIG),
+  layers: [describe("application/vnd.oci.image.layer.v1.tar", LAYER)],
+});
+const ID = digestOf(Buffer.from(MANIFEST));
+const LAYER_ID = digestOf(Buffer.from(LAYER));
+
+async function pushBlob(url: string, body: string): Promise<void> {
+  const upload = `${url}/v2/team/app/blobs/uploads/?digest=${digestOf(Buffer.from(body))}`;
+  if ((await fetch(upload, { method: "POST", body })).status !== 201) throw new Error("not taken");
+}
+
+/** A server that has an image; what stops it resolves when it has released its directory. */
+async function serveImage(t: ExecutionContext) {
+  const data = join(await temporaryDirectory(t), "data");
+  const server = await serve(t, ["--data", data]);
+  for (const body of [CONFIG, LAYER]) await pushBlob(server.url, body);
+  const headers = { "Content-Type": TYPE };
+  await fetch(`${server.url}/v2/team/app/manifests/v1`, { method: "PUT", body: MANIFEST, headers });
+  const stop = async () => {
+    server.child.kill("SIGTERM");
+    return await server.ended;
+  };
+  return { data, url: server.url, stop };
+}
+
+async function flipByte(data: string, digest: typeof ID): Promise<void> {
+  const path = pathOf(data, digest);
+  const bytes = await readFile(path);
+  bytes.writeUInt8(bytes.readUInt8(1000) ^ 1, 1000);
+  await spoil(path, () => writeFile(path, bytes));
+}
+
+const lines = (text: string) =>
+  text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line));
+
+test("a running server finds a flipped byte, serves it no more, and takes it anew", async (t) => {
+  const { data, url, stop } = await serveImage(t);
+  const layer = `${url}/v2/team/app/blobs/${LAYER_ID}`;
+  t.is((await run(t, ["scrub", "--data", data])).code, 0);
+  await flipByte(data, LAYER_ID);
+  const found = await run(t, ["scrub", "--json", "--data", data]);
+  t.is(found.code, 1, found.stderr);
+  const [rot, scrubbed, ...others] = lines(found.stdout);
+  t.deepEqual(others, []);
+  t.like(rot, { digest: LAYER_ID, what: "quarantined" });
+  t.deepEqual(rot.neededBy, [{ repository: "team/app", as: "blob", manifests: [ID] }]);
+  t.like(scrubbed, { blobs: 3, quarantined: 1 });
+  t.is((await fetch(layer)).status, 404);
+  t.is((await fetch(layer, { method: "HEAD" })).status, 404);
+  const checked = await run(t, ["check", "--json", "--data", data]);
+  t.is(checked.code, 1, checked.stderr);
+  t.like(lines(checked.stdout)[0].fault, { repository: "team/app", what: "blob-missing", digest: LAYER_ID });
+  await pushBlob(url, LAYER);
+  t.is(await (await fetch(layer)).text(), LAYER);
+  const clean = await run(t, ["scrub", "--data", data]);
+  t.is(clean.code, 0, clean.stderr);
+  t.is(clean.stdout, "3 blobs read, 293.4 KiB: all are what they should be\n");
+  const whole = await run(t, ["check", "--data", data]);
+  t.is(whole.code, 0, whole.stderr);
+  t.is(whole.stdout, "1 repositories, 1 manifests, 2 blobs, 1 tags checked: nothing is wrong\n");
+  const log = lines((await stop()).stdout);
+  t.like(
+    log.find(({ level }) => level === "error"),
+    { digest: LAYER_ID, what: "quarantined" },
+  );
+});
+
+test("without a server the same is found, and told to people", async (t) => {
+  const { data, stop } = await serveImage(t);
+  await stop();
+  await flipByte(data, LAYER_ID);
+  const { code, stdout, stderr } = await run(t, ["scrub", "--rate", "1GB", "--data", data]);
+  t.is(code, 1, stderr);
+  t.is(stderr, "");
+  t.regex(
+    stdout,
+    new RegExp(`^quarantined  ${LAYER_ID}  293.0 KiB\n.*\n  a blob of team/app, named by ${ID}\n`),
+  );
+  t.regex(
+    stdout,
+    /push it again\n3 blobs read, 293.4 KiB: 1 quarantined, 0 damaged and kept, 0 unreadable\n$/,
+  );
+});
+
+test("an index that is lost is rebuilt from the blobs, when no server runs", async (t) => {
+  const { data, stop } = await serveImage(t);
+  const refused = await run(t, ["check", "--rebuild-index", "--data", data]);
+  t.is(refused.code, 1);
+  t.regex(refused.stderr, /^layerd: an index is rebuilt when no server runs, and .* is in use by .*\n$/);
+  await stop();
+  await rm(join(data, "index"), { recursive: true });
+  const rebuilt = await run(t, ["check", "--rebuild-index", "--into", "lost/found", "--data", data]);
+  t.is(rebuilt.code, 0, rebuilt.stderr);
+  t.is(
+    rebuilt.stdout,
+    `found  ${ID}  ${TYPE}\n` +
+      "1 manifests and 2 blobs are in lost/found now\n" +
+      "1 repositories, 1 manifests, 2 blobs, 0 tags checked: nothing is wrong\n",
+  );
+  const { url } = await serve(t, ["--data", data]);
+  t.is(await (await fetch(`${url}/v2/lost/found/manifests/${ID}`)).text(), MANIFEST);
+  t.is(await (await fetch(`${url}/v2/lost/found/blobs/${LAYER_ID}`)).text(), LAYER);
+});
+
+test("who breaks off `layerd scrub` breaks off the scrub in the server", async (t) => {
+  const data = await temporaryDirectory(t);
+  const begun = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<void>();
+  const scrub = ({ signal }: ScrubRequest) => {
+    signal?.addEventListener("abort", () => ended.resolve());
+    begun.resolve();
+    return ended.promise.then(() => ({ blobs: 0, bytes: 0, quarantined: 0, kept: 0, unreadable: 0 }));
+  };
+  const control = await openControl(data, { scrub } as unknown as Operations);
+  const { child } = start(t, ["scrub", "--data", data]);
+  await begun.promise;
+  child.kill("SIGINT");
+  await t.notThrowsAsync(ended.promise);
+  await control?.close();
+});
+
+for (const [what, args, message] of [
+  ["a rate that is none", ["scrub", "--rate", "fast"], /--rate: 'fast' is not a size/],
+  ["a rate of nothing", ["scrub", "--rate", "0"], /--rate: 0 would never end/],
+  ["no repository's name", ["check", "--rebuild-index", "--into", "UP"], /--into: /],
+] as const) {
+  test(`${what} is one sentence`, async (t) => {
+    const { code, stderr } = await run(t, args);
+    t.is(code, 2);
+    t.regex(stderr, message);
+    t.is(stderr.split("\n").length, 2);
+  });
+}
