@@ -13,6 +13,7 @@ import type {
   Index,
   Look,
   ManifestEntry,
+  OnCommit,
   Page,
   PageAfter,
   PageRequest,
@@ -35,6 +36,7 @@ export interface JournalIndexOptions {
    * 100,000 take about 30 MB. Default: 250,000, of at most 1,000 repositories.
    */
   readonly cacheSize?: number;
+  readonly onCommit?: OnCommit;
 }
 
 const CACHE_SIZE = 250_000;
@@ -56,16 +58,18 @@ export class JournalIndex implements Index {
 
   constructor(
     disk: Disk,
-    options: Pick<JournalIndexOptions, "directory" | "log" | "cacheSize"> & {
+    options: Pick<JournalIndexOptions, "directory" | "log" | "cacheSize" | "onCommit"> & {
       readonly compactAbove?: number;
     },
   ) {
     const { directory, log = SILENT, cacheSize = CACHE_SIZE, compactAbove = JOURNAL_FLOOR } = options;
+    const { onCommit } = options;
     const open = (name: RepositoryName) =>
       new Repository(disk, repositoryPaths(directory, name), {
         log,
         compactAbove,
         promised: (digest) => this.#promises.hold(digest),
+        onCommit: (commit) => onCommit?.({ repository: name, ...commit }),
       });
     this.#repositories = new RepositoryCache(open, cacheSize);
     this.#catalog = new Catalog(disk, directory, (name) => this.#repositories.exists(name));

@@ -2,14 +2,14 @@ import type { Digest } from "../core/digest.ts";
 import { LayerdError } from "../core/errors.ts";
 import { Compaction } from "./compaction.ts";
 import type { Disk } from "./disk.ts";
-import { fold, type RecordedChange, touched } from "./fold.ts";
+import { fold, touched } from "./fold.ts";
 import { type Batch, GroupCommit } from "./group-commit.ts";
 import { JournalFile } from "./journal-file.ts";
 import { encodeLine } from "./line.ts";
 import { type Loaded, loadRepository } from "./load.ts";
 import type { IndexLog } from "./log.ts";
 import type { RepositoryPaths } from "./paths.ts";
-import type { Transaction } from "./port.ts";
+import type { Commit, Transaction } from "./port.ts";
 import { check } from "./requirements.ts";
 import { capture } from "./snapshot.ts";
 import { RepositoryState } from "./state.ts";
@@ -20,6 +20,8 @@ export interface RepositoryOptions {
   readonly compactAbove: number;
   /** Whether somebody has been promised a digest of this repository. */
   readonly promised: (digest: Digest) => boolean;
+  /** As `OnCommit`. */
+  readonly onCommit: (commit: Omit<Commit, "repository">) => void;
 }
 
 /**
@@ -32,6 +34,7 @@ export class Repository {
   readonly #paths: RepositoryPaths;
   readonly #log: IndexLog;
   readonly #promised: (digest: Digest) => boolean;
+  readonly #onCommit: RepositoryOptions["onCommit"];
   readonly #journal: JournalFile;
   readonly #compaction: Compaction;
   readonly #commits: GroupCommit;
@@ -49,6 +52,7 @@ export class Repository {
     this.#paths = paths;
     this.#log = options.log;
     this.#promised = options.promised;
+    this.#onCommit = options.onCommit;
     this.#journal = new JournalFile(disk, paths);
     this.#compaction = new Compaction(disk, paths, { log: options.log, floor: options.compactAbove });
     this.#commits = new GroupCommit(
@@ -140,14 +144,13 @@ export class Repository {
     const at = new Date().toISOString();
     const changes = transaction.changes.flatMap((change) => fold(state, change, at) ?? []);
     if (changes.length === 0) return await this.#settled();
-    await this.#commit(state, { at, who: transaction.who, changes });
+    const { who, request, mount } = transaction;
+    await this.#commit(state, { at, who, changes });
+    this.#onCommit({ at, who, request, mount, changes });
     return true;
   }
 
-  async #commit(
-    state: RepositoryState,
-    line: { readonly at: string; readonly who: string; readonly changes: readonly RecordedChange[] },
-  ): Promise<void> {
+  async #commit(state: RepositoryState, line: Pick<Commit, "at" | "who" | "changes">): Promise<void> {
     state.seq++;
     const batch = this.#commits.add(encodeLine({ seq: state.seq, ...line }), line.changes.flatMap(touched));
     const failure = await batch.outcome;
