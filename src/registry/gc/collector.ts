@@ -1,4 +1,4 @@
-import type { BlobStore } from "../../blobs/port.ts";
+import type { BlobStat, BlobStore } from "../../blobs/port.ts";
 import type { Digest } from "../../core/digest.ts";
 import { isLayerdError, LayerdError } from "../../core/errors.ts";
 import type { RepositoryName } from "../../core/name.ts";
@@ -8,6 +8,7 @@ import type { Holds } from "../holds.ts";
 import { DigestSet } from "./digest-set.ts";
 import { unneededManifests } from "./manifests.ts";
 import { Pace } from "./pace.ts";
+import { CollectionRecord } from "./record.ts";
 import { everyBlob, everyManifest, everyRepository, unusedBlobs } from "./walk.ts";
 
 /** What is removed, and why. */
@@ -46,6 +47,10 @@ export interface Collected {
   /** Blobs whose time in the trash was over. */
   readonly purged: number;
   readonly purgedBytes: number;
+  /** Blobs that stay. */
+  readonly kept: number;
+  /** Bytes that repositories have, each blob and manifest counted once. */
+  readonly keptBytes: number;
   /**
    * ISO 8601; until then repositories are left as they are, because what was promised before the server's start is not
    * known.
@@ -59,6 +64,8 @@ export interface CollectorOptions {
   readonly grace: number;
   /** Milliseconds for which what was collected can be restored. */
   readonly trashTtl: number;
+  /** Told of the bytes that go, to the trash or for good. */
+  readonly onRemoved?: (removed: Extract<Verdict, { readonly what: "blob" | "trash" }>) => void;
 }
 
 type Tally = { -readonly [K in keyof Omit<Collected, "waitsUntil">]: number };
@@ -74,6 +81,8 @@ const NOTHING: ReadonlySet<Digest> = new Set();
  * it that none goes which somebody is about to link. What is removed goes to the trash.
  */
 export class Collector {
+  /** Dry runs aside. */
+  readonly record = new CollectionRecord();
   readonly #blobs: BlobStore;
   readonly #index: Index;
   readonly #holds: Holds;
@@ -92,9 +101,15 @@ export class Collector {
   async collect(options: CollectOptions = {}): Promise<Collected> {
     if (this.#running !== undefined)
       throw new LayerdError("UNAVAILABLE", "garbage is being collected already");
+    const started = performance.now();
     this.#running = this.#collect(options);
     try {
-      return await this.#running;
+      const collected = await this.#running;
+      if (options.dryRun !== true) this.record.add(collected, started);
+      return collected;
+    } catch (error) {
+      if (options.dryRun !== true && options.signal?.aborted !== true) this.record.failed += 1;
+      throw error;
     } finally {
       this.#running = undefined;
     }
@@ -106,7 +121,16 @@ export class Collector {
   }
 
   async #collect(options: CollectOptions): Promise<Collected> {
-    const tally = { manifests: 0, links: 0, blobs: 0, bytes: 0, purged: 0, purgedBytes: 0 };
+    const tally = {
+      manifests: 0,
+      links: 0,
+      blobs: 0,
+      bytes: 0,
+      purged: 0,
+      purgedBytes: 0,
+      kept: 0,
+      keptBytes: 0,
+    };
     const pace = new Pace(options.signal);
     const waitsUntil = options.nothingPromised === true ? 0 : this.#startedAt + this.#options.grace;
     const waits = waitsUntil > Date.now();
@@ -116,7 +140,7 @@ export class Collector {
       const needed = new DigestSet();
       for await (const repository of everyRepository(this.#index)) {
         const leaving = waits ? NOTHING : await this.#collectIndex(repository, options, tally, pace);
-        await this.#mark(repository, needed, leaving, pace);
+        await this.#mark(repository, { needed, leaving, tally }, pace);
       }
       await this.#collectBlobs(needed, options, tally, pace);
       await this.#emptyTrash(options, tally, pace);
@@ -200,28 +224,34 @@ export class Collector {
 
   async #mark(
     repository: RepositoryName,
-    needed: DigestSet,
-    leaving: ReadonlySet<Digest>,
+    about: {
+      readonly needed: DigestSet;
+      readonly leaving: ReadonlySet<Digest>;
+      readonly tally: Tally;
+    },
     pace: Pace,
   ): Promise<void> {
-    const keep = (digest: Digest) => {
-      if (!leaving.has(digest)) needed.add(digest);
+    const { needed, leaving, tally } = about;
+    const keep = ({ digest, size }: BlobStat) => {
+      if (!leaving.has(digest) && needed.add(digest)) tally.keptBytes += size;
     };
-    for await (const { digest } of everyManifest(this.#index, repository, pace)) keep(digest);
-    for await (const { digest } of everyBlob(this.#index, repository, pace)) keep(digest);
+    for await (const manifest of everyManifest(this.#index, repository, pace)) keep(manifest);
+    for await (const blob of everyBlob(this.#index, repository, pace)) keep(blob);
   }
 
   async #collectBlobs(needed: DigestSet, options: CollectOptions, tally: Tally, pace: Pace): Promise<void> {
     for await (const digest of this.#blobs.list()) {
       await pace.step();
+      tally.kept += 1;
       if (needed.has(digest)) continue;
       const stat = await this.#holds.unlessHeld(digest, () =>
         options.dryRun === true ? this.#blobs.stat(digest) : this.#blobs.discard(digest),
       );
       if (stat === undefined) continue;
+      tally.kept -= 1;
       tally.blobs += 1;
       tally.bytes += stat.size;
-      options.report?.({ what: "blob", digest, size: stat.size, why: "no repository has it" });
+      this.#tell({ what: "blob", digest, size: stat.size, why: "no repository has it" }, options);
     }
   }
 
@@ -233,8 +263,16 @@ export class Collector {
       if (options.dryRun !== true) await this.#blobs.purge(digest);
       tally.purged += 1;
       tally.purgedBytes += size;
-      options.report?.({ what: "trash", digest, size, why: "its time in the trash is over" });
+      this.#tell({ what: "trash", digest, size, why: "its time in the trash is over" }, options);
     }
+  }
+
+  #tell(
+    removed: Extract<Verdict, { readonly what: "blob" | "trash" }>,
+    { dryRun, report }: CollectOptions,
+  ): void {
+    report?.(removed);
+    if (dryRun !== true) this.#options.onRemoved?.(removed);
   }
 }
 
