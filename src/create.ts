@@ -1,12 +1,15 @@
+import { statfs } from "node:fs/promises";
 import type { Server } from "node:http";
 import type Koa from "koa";
 import { type Logger, pino } from "pino";
+import { AuditLog } from "./audit/audit-log.ts";
 import { type Authorize, allowEverything } from "./auth/policy.ts";
+import type { CacheCounts } from "./blobs/file-reader.ts";
 import { openFilesystemBlobs } from "./blobs/filesystem.ts";
 import { createMemoryBlobs } from "./blobs/memory.ts";
 import type { BlobStore, ScrubNotes } from "./blobs/port.ts";
 import { fileScrubNotes } from "./blobs/scrub-note.ts";
-import { resolveStoreConfig, type StoreConfig, type StoreOptions } from "./config.ts";
+import { ConfigError, resolveStoreConfig, type StoreConfig, type StoreOptions } from "./config.ts";
 import { digestOf } from "./core/digest.ts";
 import { parseRepositoryName } from "./core/name.ts";
 import { compileRules, type Rules } from "./core/rules.ts";
@@ -15,10 +18,14 @@ import { createMiddleware } from "./http/app.ts";
 import { Links } from "./http/links.ts";
 import type { RequestLine } from "./http/observe.ts";
 import type { Call } from "./http/request-context.ts";
+import { RequestCounts } from "./http/request-counts.ts";
 import { configureServer } from "./http/server.ts";
+import { Traffic } from "./http/traffic.ts";
 import { openJournalIndex } from "./index/journal.ts";
 import { createMemoryIndex } from "./index/memory.ts";
-import type { Index } from "./index/port.ts";
+import type { Commit, Index, OnCommit } from "./index/port.ts";
+import { CommitCounts } from "./metrics/commit-counts.ts";
+import { createMetrics } from "./metrics/metrics.ts";
 import type { Checked } from "./registry/check/checker.ts";
 import type { Fault } from "./registry/check/fault.ts";
 import type { Found, Recovered } from "./registry/check/recovery.ts";
@@ -29,7 +36,9 @@ import { createRegistry, type Registry } from "./registry/registry.ts";
 import type { Progress } from "./registry/scrub/progress.ts";
 import type { Rot, Scrubbed } from "./registry/scrub/scrubber.ts";
 import type { ScrubsOptions } from "./registry/scrub/scrubs.ts";
+import { VERSION } from "./version.ts";
 
+export { METRICS_TYPE } from "./metrics/metrics.ts";
 /** What operators are told. */
 export type {
   Checked,
@@ -72,6 +81,10 @@ export interface Layerd {
   readonly middleware: Koa.Middleware;
   /** The same without HTTP, for programs that seed or inspect a store. */
   readonly registry: Registry;
+  /** What has been counted, in the text format of Prometheus (docs/operations.md). Of the process itself it says nothing. */
+  metrics(): Promise<string>;
+  /** Goes on in the file that is under the name of the audit log now, for those who have moved it away. */
+  reopenAuditLog(): Promise<void>;
   /** Gives the application's server the settings that long transfers need. Call it before `listen`. */
   configureServer(server: Server): void;
   /** Ends running uploads (they stay resumable) and releases the data directory. Idempotent. */
@@ -96,20 +109,50 @@ export async function createLayerd(config: StoreOptions = {}, host: Host = {}): 
       grace: settings.gcGrace,
       trashTtl: settings.trashTtl,
       onCollected: (collected) => log.info(collected, "garbage collected"),
+      onRemoved: ({ what, digest, size }) =>
+        stores.audit?.removed({ digest, size, to: what === "blob" ? "trash" : "nowhere" }),
     },
     scrub: scrubOptions(settings, stores.scrubNotes, log),
     onError: (err, what) => log.error({ err }, `${what} failed`),
   });
+  const requests = new RequestCounts();
+  const traffic = new Traffic();
   let closing: Promise<void> | undefined;
   return {
-    middleware: makeMiddleware(settings, host, { registry, stores, log }),
+    middleware: makeMiddleware(settings, host, { registry, stores, requests, log }),
     registry,
-    configureServer: (server) => configureServer(server, settings.idleTimeout),
+    metrics: createMetrics({
+      ...{ version: VERSION, requests, traffic, commits: stores.commits },
+      collections: registry.collector.record,
+      cache: stores.cacheCounts,
+      sessions: async () => ({
+        begun: await countOf(stores.blobs.uploads()),
+        announced: registry.sessions.announced,
+      }),
+      disk: settings.memory ? undefined : () => diskOf(settings.data),
+      auditLost: stores.audit && (() => stores.audit?.lost ?? 0),
+    }),
+    reopenAuditLog: async () => await stores.audit?.reopen(),
+    configureServer: (server) => {
+      configureServer(server, settings.idleTimeout);
+      traffic.watch(server);
+    },
     close: () => {
-      closing ??= registry.close().finally(() => stores.directory?.close());
+      closing ??= registry.close().finally(() => release(stores));
       return closing;
     },
   };
+}
+
+async function countOf(items: AsyncIterable<unknown>): Promise<number> {
+  let count = 0;
+  for await (const _ of items) count += 1;
+  return count;
+}
+
+async function diskOf(path: string): Promise<{ free: number; size: number }> {
+  const { bavail, blocks, bsize } = await statfs(path);
+  return { free: bavail * bsize, size: blocks * bsize };
 }
 
 function rulesOf({ repository, rules, maxLayerSize, maxManifestSize, sparse }: StoreConfig): Rules {
@@ -134,29 +177,80 @@ interface Stores {
   /** Absent in memory, where there is no disk to be distrusted. */
   readonly scrubNotes: ScrubNotes | undefined;
   readonly directory: DataDirectory | undefined;
+  readonly cacheCounts: CacheCounts | undefined;
 }
 
-async function openStores(settings: StoreConfig, log: Logger): Promise<Stores> {
-  if (settings.memory) {
-    const blobs = createMemoryBlobs({ limit: settings.memoryLimit });
-    return { blobs, index: createMemoryIndex(), scrubNotes: undefined, directory: undefined };
-  }
-  const { durability, minFree } = settings;
-  const directory = await openDataDirectory({ path: settings.data, durability });
+/** What is told of every change: the audit log, and the counts. */
+interface Witnesses {
+  readonly audit: AuditLog | undefined;
+  readonly commits: CommitCounts;
+}
+
+async function openStores(settings: StoreConfig, log: Logger): Promise<Stores & Witnesses> {
+  const audit = await openAuditLog(settings, log);
+  const commits = new CommitCounts();
+  const onCommit = (commit: Commit) => {
+    commits.add(commit);
+    audit?.committed(commit);
+  };
   try {
-    const blobs = await openFilesystemBlobs({ directory: directory.path, durability, minFree, log });
-    const index = await openJournalIndex({ directory: directory.path, durability, log });
-    return { blobs, index, scrubNotes: fileScrubNotes(directory.path), directory };
+    const open = settings.memory ? openMemory : openFiles;
+    return { ...(await open(settings, log, onCommit)), audit, commits };
   } catch (error) {
-    await directory.close();
+    await audit?.close();
     throw error;
   }
+}
+
+/** @throws ConfigError */
+async function openAuditLog(settings: StoreConfig, log: Logger): Promise<AuditLog | undefined> {
+  const { auditLog: path, auditLogSize: maxSize, auditLogFiles: keep } = settings;
+  if (path === "") return undefined;
+  try {
+    return await AuditLog.open(path, { maxSize, keep, log });
+  } catch (error) {
+    const { message } = error as Error;
+    throw new ConfigError(
+      `the audit log cannot be written: ${message}; auditLog names a file that this user may write, in a directory that is there`,
+    );
+  }
+}
+
+async function openMemory({ memoryLimit }: StoreConfig, _log: Logger, onCommit: OnCommit): Promise<Stores> {
+  const blobs = createMemoryBlobs({ limit: memoryLimit });
+  const index = createMemoryIndex({ onCommit });
+  return { blobs, index, scrubNotes: undefined, directory: undefined, cacheCounts: undefined };
+}
+
+async function openFiles(settings: StoreConfig, log: Logger, onCommit: OnCommit): Promise<Stores> {
+  const { durability, minFree } = settings;
+  const cacheCounts = { hits: 0, misses: 0 };
+  const opened = await openDataDirectory({ path: settings.data, durability });
+  try {
+    const directory = opened.path;
+    const blobs = await openFilesystemBlobs({ directory, durability, minFree, log, cacheCounts });
+    const index = await openJournalIndex({ directory, durability, log, onCommit });
+    return { blobs, index, scrubNotes: fileScrubNotes(directory), directory: opened, cacheCounts };
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
+
+async function release({ audit, directory }: Stores & Witnesses): Promise<void> {
+  await audit?.close();
+  await directory?.close();
 }
 
 function makeMiddleware(
   settings: StoreConfig,
   host: Host,
-  parts: { readonly registry: Registry; readonly stores: Stores; readonly log: Logger },
+  parts: {
+    readonly registry: Registry;
+    readonly stores: Stores;
+    readonly requests: RequestCounts;
+    readonly log: Logger;
+  },
 ): Koa.Middleware {
   const { trustProxy, allowedHosts, allowedOrigins } = settings;
   const nowhere = digestOf(Buffer.from("is the store there?"));
@@ -174,6 +268,7 @@ function makeMiddleware(
       repository: parseRepositoryName(settings.repository),
       log: parts.log,
       logRequest: host.logRequest ?? ((line) => parts.log.info(line, "request")),
+      counts: parts.requests,
       trustProxy,
     },
     limits: {

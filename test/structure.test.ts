@@ -23,6 +23,8 @@ const AREAS = {
   version: /^version\.ts$/,
   "data directory": /^data-directory\.ts$/,
   http: /^http\//,
+  audit: /^audit\//,
+  metrics: /^metrics\//,
   create: /^create\.ts$/,
   cli: /^cli\//,
   exports: /^index\.ts$/,
@@ -42,7 +44,10 @@ const MAY_IMPORT: Readonly<Record<Area, readonly Area[]>> = {
   version: [],
   "data directory": ["core"],
   http: ["registry", "auth", "ports", "config", "core", "version"],
+  audit: ["ports", "core"],
+  metrics: ["http", "registry", "ports"],
   create: [
+    ...(["audit", "metrics", "version"] as const),
     ...(["http", "registry", "auth", "blob drivers", "index drivers", "data directory"] as const),
     ...(["ports", "config", "core"] as const),
   ],
@@ -56,6 +61,7 @@ const PACKAGES: Readonly<Record<string, readonly Area[]>> = {
   "@koa/router": ["http"],
   "koa-body": ["http"],
   commander: ["cli"],
+  "prom-client": ["metrics", "cli"],
   "pino-pretty": ["cli"],
 };
 

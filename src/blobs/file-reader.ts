@@ -12,6 +12,12 @@ import { type KnownBlob, KnownBlobs } from "./known-blobs.ts";
 import type { BlobLog } from "./log.ts";
 import type { BlobHandle, BlobReader, BlobStat } from "./port.ts";
 
+/** Of reads of small blobs, how many had their bytes in memory. */
+export interface CacheCounts {
+  hits: number;
+  misses: number;
+}
+
 // Bytes. A blob up to this size is read whole, verified and kept in memory.
 const SMALL = 64 * 1024;
 
@@ -20,13 +26,20 @@ export const READ = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /** Blobs in files. What was looked at lately is answered without another thread. */
 export class FileReader implements BlobReader {
+  readonly #counts: CacheCounts;
   readonly #tree: BlobTree;
   readonly #memory: TransferMemory;
   readonly #log: BlobLog | undefined;
   readonly #known = new KnownBlobs();
   #closed = false;
 
-  constructor(parts: { tree: BlobTree; memory: TransferMemory; log: BlobLog | undefined }) {
+  constructor(parts: {
+    tree: BlobTree;
+    memory: TransferMemory;
+    log: BlobLog | undefined;
+    counts?: CacheCounts | undefined;
+  }) {
+    this.#counts = parts.counts ?? { hits: 0, misses: 0 };
     this.#tree = parts.tree;
     this.#memory = parts.memory;
     this.#log = parts.log;
@@ -42,7 +55,9 @@ export class FileReader implements BlobReader {
     const known = this.#known.get(digest);
     if (known === undefined || this.#closed || !known.directory.settled) return this.#open(digest);
     if (known.rotten) return undefined;
-    return known.blob ?? this.#openKnown(known) ?? this.#open(digest);
+    if (known.blob === undefined) return this.#openKnown(known) ?? this.#open(digest);
+    this.#counts.hits += 1;
+    return known.blob;
   }
 
   /** A blob has just been stored: whoever asks for it next need not look. */
@@ -111,6 +126,7 @@ export class FileReader implements BlobReader {
   }
 
   async #load(digest: Digest, fd: number, found: Stats, version: number): Promise<BlobHandle | undefined> {
+    this.#counts.misses += 1;
     const bytes = Buffer.allocUnsafeSlow(found.size);
     let length = 0;
     for (let count = 1; count > 0 && length < bytes.length; length += count) {

@@ -4,7 +4,7 @@ import { BlobTree } from "./blob-tree.ts";
 import { readBootId } from "./boot.ts";
 import { TransferMemory } from "./buffers.ts";
 import { FileIngester } from "./file-ingester.ts";
-import { FileReader } from "./file-reader.ts";
+import { type CacheCounts, FileReader } from "./file-reader.ts";
 import { FileSweeper } from "./file-sweeper.ts";
 import { FreeSpace } from "./free-space.ts";
 import { HashThreads } from "./hasher.ts";
@@ -21,18 +21,20 @@ export interface FilesystemOptions {
   /** Bytes that uploads leave free on the disk. */
   readonly minFree: number;
   readonly log?: BlobLog;
+  /** Where reads of small blobs are counted. */
+  readonly cacheCounts?: CacheCounts;
 }
 
 /** Blobs in files, laid out as `paths.ts` shows. The caller closes the store. */
 export async function openFilesystemBlobs(options: FilesystemOptions): Promise<BlobStore> {
-  const { durability, minFree, log } = options;
+  const { durability, minFree, log, cacheCounts: counts } = options;
   const root = resolve(options.directory);
   const durable = durability === "full";
   const tree = new BlobTree(root, directorySync(durable));
   await tree.prepare();
   const memory = new TransferMemory();
   const threads = new HashThreads();
-  const reader = new FileReader({ tree, memory, log });
+  const reader = new FileReader({ tree, memory, log, counts });
   const stored = new StoredUploads({ tree, durable, boot: await readBootId(), reader, log });
   const space = new FreeSpace(root, minFree);
   const published = (stat: BlobStat, found: Stats) => reader.stored(stat, found);

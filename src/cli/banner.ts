@@ -6,7 +6,7 @@ import { isLoopback, reachable, urlOf } from "./address.ts";
 import { curlFlag } from "./tls.ts";
 
 /** What a server that has just started tells whoever started it. Coloured where standard error is a terminal. */
-export function banner(config: ServerConfig, port: number): string {
+export function banner(config: ServerConfig, port: number, metrics: string | undefined): string {
   const style = (format: "bold" | "dim" | "cyan" | "yellow", text: string) =>
     styleText(format, text, { stream: process.stderr });
   const secure = config.tlsCert !== "";
@@ -15,6 +15,8 @@ export function banner(config: ServerConfig, port: number): string {
   const rows = [
     ["data", config.memory ? "in memory: gone when the server stops" : resolve(config.data)],
     ["durability", durability(config)],
+    ...(metrics === undefined ? [] : [["metrics", metrics]]),
+    ...(config.auditLog === "" ? [] : [["audit log", resolve(config.auditLog)]]),
     ...(isLoopback(config.host) ? [] : [["access", style("yellow", OPEN)]]),
   ];
   const lines = [

@@ -14,11 +14,14 @@ export function explainFailure(error: unknown): string {
 }
 
 /** Why a server could not listen; other errors as they came. */
-export function explainListening(error: NodeJS.ErrnoException, host: string, port: number): Error {
+export function explainListening(
+  error: NodeJS.ErrnoException,
+  { host, port, flags }: { host: string; port: number; flags: { host: string; port: string } },
+): Error {
   switch (error.code) {
     case "EADDRINUSE":
       return new StartError(
-        `port ${port} of ${host} is taken by another program; --port chooses another, 0 any free one`,
+        `port ${port} of ${host} is taken by another program; ${flags.port} chooses another, 0 any free one`,
       );
     case "EACCES":
       return new StartError(`there is no permission to listen on port ${port}; ports from 1024 on need none`);
@@ -28,7 +31,7 @@ export function explainListening(error: NodeJS.ErrnoException, host: string, por
     case "ENOTFOUND":
     case "EAI_AGAIN":
       return new StartError(
-        `the host name ${host} is not known here; --host takes an address of this machine`,
+        `the host name ${host} is not known here; ${flags.host} takes an address of this machine`,
       );
     default:
       return error;

@@ -12,7 +12,7 @@ export function stopSignal(): Promise<NodeJS.Signals> {
   return promise;
 }
 
-/** Has the files of the certificate read again, as whoever renews certificates asks daemons to. */
+/** Has files read or opened again, as whoever renews certificates or rotates logs asks daemons to. */
 export function onHangup(reload: () => void): void {
   process.on("SIGHUP", reload);
 }

@@ -1,15 +1,14 @@
-import { once } from "node:events";
 import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import type { Server as TlsServer } from "node:tls";
 import Koa from "koa";
 import { type ServerConfig, storeConfigOf } from "../config.ts";
 import { createLayerd, type Layerd } from "../create.ts";
 import { banner } from "./banner.ts";
 import { Drain } from "./drain.ts";
-import { explainListening } from "./failures.ts";
 import { createHttpServer, isClientGone, requestListener } from "./http-server.ts";
+import { listen } from "./listen.ts";
 import { type Log, openLog } from "./log.ts";
+import { type MetricsServer, serveMetrics } from "./metrics-server.ts";
 import { openControl } from "./operations/control.ts";
 import { operationsOf } from "./operations/operations.ts";
 import { onFatal, onHangup, stopSignal } from "./process.ts";
@@ -31,13 +30,17 @@ export async function serve(config: ServerConfig): Promise<void> {
     ? undefined
     : await openControl(config.data, operationsOf(layerd.registry, false));
   const drain = new Drain(server);
+  let metrics: MetricsServer | undefined;
   try {
     if (identity !== undefined) reloadOnHangup(server as unknown as TlsServer, config, log);
+    reopenOnHangup(layerd, config, log);
+    metrics = await serveMetrics(config, layerd, log);
     const port = await listen(server, config);
-    announce(config, port, log);
+    announce(config, port, metrics, log);
     log.logger.info({ signal: await stopped }, "stopping: requests in flight may finish");
     await drain.finish();
   } finally {
+    await metrics?.close();
     await control?.close();
     await layerd.close();
   }
@@ -67,20 +70,21 @@ function reloadOnHangup(server: TlsServer, config: ServerConfig, log: Log): void
   });
 }
 
-/** Resolves with the port, which matters when any free one was asked for. */
-async function listen(server: Server, { host, port }: ServerConfig): Promise<number> {
-  server.listen({ host, port });
-  try {
-    await once(server, "listening");
-  } catch (error) {
-    throw explainListening(error as NodeJS.ErrnoException, host, port);
-  }
-  return (server.address() as AddressInfo).port;
+/** For those who move the audit log away themselves, as logrotate does. */
+function reopenOnHangup(layerd: Layerd, { auditLog }: ServerConfig, log: Log): void {
+  if (auditLog === "") return;
+  onHangup(() => {
+    layerd.reopenAuditLog().then(
+      () => log.logger.info("the audit log has been opened anew"),
+      (error: Error) => log.logger.error(`the audit log stays in its old file: ${error.message}`),
+    );
+  });
 }
 
-function announce(config: ServerConfig, port: number, log: Log): void {
+function announce(config: ServerConfig, port: number, metrics: MetricsServer | undefined, log: Log): void {
   const { host, memory, data, durability } = config;
-  process.stderr.write(banner(config, port));
-  if (log.format === "json")
-    log.logger.info({ host, port, data: memory ? null : data, durability }, "listening");
+  process.stderr.write(banner(config, port, metrics?.url));
+  if (log.format !== "json") return;
+  const addresses = { host, port, ...(metrics === undefined ? {} : { metrics: metrics.url }) };
+  log.logger.info({ ...addresses, data: memory ? null : data, durability }, "listening");
 }

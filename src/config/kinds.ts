@@ -70,6 +70,22 @@ export const port: Kind<number> = {
   show: String,
 };
 
+/** A port, or none. */
+export const portOrOff: Kind<number | "off"> = {
+  type: z.union([port.type, z.literal("off")]),
+  expected: "off or a port number from 0 to 65535",
+  read: (written) => port.read(written),
+  show: String,
+};
+
+/** How many of something, at least one. */
+export const some: Kind<number> = {
+  type: z.int().min(1).max(1000),
+  expected: "a number from 1 to 1000",
+  read: (written) => port.read(written),
+  show: String,
+};
+
 export const boolean: Kind<boolean> = {
   type: z.boolean(),
   expected: "true or false",

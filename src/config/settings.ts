@@ -7,8 +7,10 @@ import {
   list,
   oneOf,
   port,
+  portOrOff,
   repositoryName,
   size,
+  some,
   text,
 } from "./kinds.ts";
 import { type RuleOptions, repositoryRules } from "./rules.ts";
@@ -39,6 +41,7 @@ const ORIGIN = text(
   /^[a-z][a-z0-9+.-]*:\/\/[^\s/,]+$/i,
 );
 const PATH = text("a path", /\S/);
+const PATH_OR_NONE = text("a path", /^$|\S/);
 
 const LISTENING = {
   port: setting(port, {
@@ -64,6 +67,21 @@ const LISTENING = {
     help: "PEM file of the certificate's private key. SIGHUP reads both files again.",
     group: "Listening",
     placeholder: "file",
+  }),
+};
+
+const METRICS = {
+  metricsPort: setting(portOrOff, {
+    default: "off",
+    help: "Port on which Prometheus finds /metrics (docs/operations.md), and nothing else; 0 takes any free one.",
+    group: "Operations",
+    placeholder: "number",
+  }),
+  metricsHost: setting(ADDRESS, {
+    default: "127.0.0.1",
+    help: "Address to listen on for Prometheus; whoever reaches it may read the metrics.",
+    group: "Operations",
+    placeholder: "address",
   }),
 };
 
@@ -229,6 +247,24 @@ export const STORE_SETTINGS = {
     group: "Access",
     placeholder: "",
   }),
+  auditLog: setting(PATH_OR_NONE, {
+    default: "",
+    help: "File that says who changed what, in JSON lines (docs/operations.md). SIGHUP opens it anew.",
+    group: "Operations",
+    placeholder: "file",
+  }),
+  auditLogSize: setting(size, {
+    default: 100 * 1024 ** 2,
+    help: "An audit log that has become so large is put aside, and a new one begun.",
+    group: "Operations",
+    placeholder: "size",
+  }),
+  auditLogFiles: setting(some, {
+    default: 10,
+    help: "Audit logs put aside that are kept; the oldest is deleted.",
+    group: "Operations",
+    placeholder: "number",
+  }),
 };
 
 const LOGGING = {
@@ -247,7 +283,7 @@ const LOGGING = {
 };
 
 /** Every setting there is, in the order in which help, `layerd config` and the README show them. */
-export const SETTINGS = { ...LISTENING, ...STORE_SETTINGS, ...LOGGING };
+export const SETTINGS = { ...LISTENING, ...STORE_SETTINGS, ...METRICS, ...LOGGING };
 
 type ValuesOf<Table> = { readonly [K in keyof Table]: Table[K] extends Setting<infer T> ? T : never };
 

@@ -8,6 +8,7 @@ import { makeObserver, type ObserveOptions } from "./observe.ts";
 import { inTurn, isPipelined } from "./pipeline.ts";
 import { reply } from "./reply.ts";
 import type { Call } from "./request-context.ts";
+import type { Route } from "./request-counts.ts";
 import type { Service } from "./service.ts";
 import { getLayer } from "./simple/layers.ts";
 import { uploadOptions } from "./simple/resumable.ts";
@@ -63,6 +64,7 @@ function makeDispatch({ service, probe }: AppOptions): (ctx: Call, path: string)
   return (ctx, path) => {
     if (path === "*" && ctx.method === "OPTIONS") return uploadOptions(service, ctx, METHODS);
     if (isV2(path)) return dispatchV2(service, ctx, path);
+    ctx.layerd.route = routeOf(path);
     const id = readsLayer(ctx.req.method, path);
     return id === undefined ? routes(ctx as never, async () => refuse(ctx)) : getLayer(service, ctx, id);
   };
@@ -77,6 +79,14 @@ function makeDispatch({ service, probe }: AppOptions): (ctx: Call, path: string)
       headers: { Allow: allow },
     });
   }
+}
+
+function routeOf(path: string): Route {
+  if (path.startsWith("/layer/uploads/")) return "layer-upload";
+  if (path === "/layer" || path.startsWith(LAYER_PATH)) return "layer";
+  if (path === "/manifest" || path.startsWith("/manifest/")) return "manifest";
+  if (path === "/healthz" || path === "/readyz") return "health";
+  return path === "/" || path === "/openapi.json" ? "about" : "other";
 }
 
 /** What `OPTIONS *`, which is about the server as a whole, is told (RFC 9110 §9.3.7). */

@@ -4,6 +4,7 @@ import type { Authorize } from "../auth/policy.ts";
 import type { RepositoryName } from "../core/name.ts";
 import { countedBytes, wasReset } from "./http2.ts";
 import { type Call, RequestContext } from "./request-context.ts";
+import type { RequestCounts } from "./request-counts.ts";
 
 export interface ObserveOptions {
   readonly authorize: Authorize;
@@ -11,6 +12,7 @@ export interface ObserveOptions {
   readonly log: Logger;
   /** Writes a request's line. */
   readonly logRequest: (line: RequestLine) => void;
+  readonly counts: RequestCounts;
   /** Whether `X-Request-Id` of the request is taken over. */
   readonly trustProxy: boolean;
   /** The caller's name; `undefined` when nobody said. */
@@ -21,10 +23,10 @@ export interface ObserveOptions {
 export const NOBODY = "anonymous";
 const REQUEST_ID = /^[\w.:/+=-]{1,128}$/;
 
-/** Gives each request its context and its line in the log, written when its connection is done with it. */
+/** Gives each request its context, and its line in the log and its place in the counts when its connection is done with it. */
 export function makeObserver(options: ObserveOptions): (ctx: Call) => void {
   const ids = requestIds();
-  const { authorize, repository, log, trustProxy } = options;
+  const { authorize, repository, log, trustProxy, counts } = options;
   const debug = log.isLevelEnabled("debug");
   const write = inBatches(options.logRequest);
   return (ctx) => {
@@ -37,7 +39,13 @@ export function makeObserver(options: ObserveOptions): (ctx: Call) => void {
       log,
     });
     const started = performance.now();
-    ctx.res.on("close", () => write(line(ctx, started, debug)));
+    counts.inFlight += 1;
+    ctx.res.on("close", () => {
+      const ended = line(ctx, started, debug);
+      counts.inFlight -= 1;
+      counts.ended(ctx.layerd.route, ended);
+      write(ended);
+    });
   };
 }
 

@@ -6,6 +6,7 @@ import type { Digest } from "../core/digest.ts";
 import { LayerdError } from "../core/errors.ts";
 import type { RepositoryName, Tag } from "../core/name.ts";
 import type { Place } from "../registry/layers.ts";
+import type { Route } from "./request-counts.ts";
 
 /** What is known of one request, in one typed place: who asks, in which repository, about what. */
 export class RequestContext implements Place {
@@ -17,6 +18,8 @@ export class RequestContext implements Place {
   repository: RepositoryName;
   /** What the request is about, once its path has been read. */
   digest: Digest | undefined;
+  /** Which kind of address it went to. */
+  route: Route = "other";
   /** Bytes of the response's body that were handed to the connection. */
   sent = 0;
   /** Headers that every answer to this request carries, as a flat list of names and values. */
@@ -40,6 +43,11 @@ export class RequestContext implements Place {
     this.fields = ["X-Request-Id", about.id];
     this.#authorize = about.authorize;
     this.#parentLog = about.log;
+  }
+
+  /** The same name, as those know it who make changes. */
+  get request(): string {
+    return this.id;
   }
 
   /** Made at first use: most requests log nothing but their one line. */

@@ -1,16 +1,8 @@
 import type { Digest } from "../core/digest.ts";
-import type { Tag } from "../core/name.ts";
-import type { BlobEntry, Change } from "./port.ts";
+import type { BlobEntry, Change, RecordedChange } from "./port.ts";
 import type { RepositoryState } from "./state.ts";
 
 type Of<T extends Change["type"]> = Extract<Change, { type: T }>;
-
-/** A change as it is written down: with what it replaced. Folding it does what folding the change does. */
-export type RecordedChange =
-  | Of<"blobLinked" | "blobUnlinked" | "blobUnpacked" | "manifestPut">
-  | (Of<"manifestDeleted"> & { readonly tags: readonly Tag[] })
-  | (Of<"tagSet"> & { readonly was: Digest | null })
-  | (Of<"tagDeleted"> & { readonly was: Digest });
 
 /**
  * Folds one change into the state. All it needs beyond the two is the time `at` which it happened: the same

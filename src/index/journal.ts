@@ -14,6 +14,7 @@ import type {
   Look,
   ManifestEntry,
   Naming,
+  OnCommit,
   Page,
   PageAfter,
   PageRequest,
@@ -38,6 +39,7 @@ export interface JournalIndexOptions {
    * 100,000 take about 30 MB. Default: 250,000, of at most 1,000 repositories.
    */
   readonly cacheSize?: number;
+  readonly onCommit?: OnCommit;
 }
 
 const CACHE_SIZE = 250_000;
@@ -62,17 +64,19 @@ export class JournalIndex implements Index {
 
   constructor(
     disk: Disk,
-    options: Pick<JournalIndexOptions, "directory" | "log" | "cacheSize"> & {
+    options: Pick<JournalIndexOptions, "directory" | "log" | "cacheSize" | "onCommit"> & {
       readonly compactAbove?: number;
       readonly reserve?: Reserve;
     },
   ) {
     const { directory, log = SILENT, cacheSize = CACHE_SIZE, compactAbove = JOURNAL_FLOOR } = options;
+    const { onCommit } = options;
     const open = (name: RepositoryName) =>
       new Repository(disk, repositoryPaths(directory, name), {
         log,
         compactAbove,
         promises: this.#promises,
+        onCommit: (commit) => onCommit?.({ repository: name, ...commit }),
       });
     this.#repositories = new RepositoryCache(open, cacheSize);
     this.#reserve = options.reserve;

@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import type { RecordedChange } from "./fold.ts";
+import type { RecordedChange } from "./port.ts";
 
 /** A transaction as it stands in the journal. */
 export interface Line {

@@ -9,6 +9,7 @@ import type {
   Look,
   ManifestEntry,
   Naming,
+  OnCommit,
   Page,
   PageAfter,
   PageRequest,
@@ -23,26 +24,35 @@ import { SortedList } from "./sorted-list.ts";
 import { RepositoryState } from "./state.ts";
 
 /** An index that lives and ends with the process. */
-export function createMemoryIndex(): Index {
-  return new MemoryIndex();
+export function createMemoryIndex(options: { readonly onCommit?: OnCommit } = {}): Index {
+  return new MemoryIndex(options.onCommit);
 }
 
 class MemoryIndex implements Index {
   readonly #repositories = new Map<RepositoryName, RepositoryState>();
   readonly #names = new SortedList<RepositoryName>((name) => name);
   readonly #promises = new Promises();
+  readonly #onCommit: OnCommit | undefined;
   #closed = false;
 
-  async apply(repository: RepositoryName, { changes, requires = [] }: Transaction): Promise<void> {
+  constructor(onCommit: OnCommit | undefined) {
+    this.#onCommit = onCommit;
+  }
+
+  async apply(repository: RepositoryName, transaction: Transaction): Promise<void> {
+    const { who, request, mount, changes, requires = [] } = transaction;
     const state = this.#state(repository);
     for (const digest of promised(changes)) this.#promises.give(digest);
     check(state, requires, (digest) => this.#promises.hold(digest));
     const at = new Date().toISOString();
     const recorded = changes.flatMap((change) => fold(state, change, at) ?? []);
     for (const digest of untagged(recorded)) this.#promises.give(digest);
-    if (recorded.length === 0 || this.#repositories.has(repository)) return;
-    this.#repositories.set(repository, state);
-    this.#names.put(repository);
+    if (recorded.length === 0) return;
+    if (!this.#repositories.has(repository)) {
+      this.#repositories.set(repository, state);
+      this.#names.put(repository);
+    }
+    this.#onCommit?.({ repository, at, who, request, mount, changes: recorded });
   }
 
   async agePromises(): Promise<void> {

@@ -77,6 +77,15 @@ export type Change =
   | { readonly type: "tagSet"; readonly tag: Tag; readonly digest: Digest }
   | { readonly type: "tagDeleted"; readonly tag: Tag };
 
+type Of<T extends Change["type"]> = Extract<Change, { type: T }>;
+
+/** A change that took effect, as it is written down: with what it replaced. */
+export type RecordedChange =
+  | Of<"blobLinked" | "blobUnlinked" | "blobUnpacked" | "manifestPut">
+  | (Of<"manifestDeleted"> & { readonly tags: readonly Tag[] })
+  | (Of<"tagSet"> & { readonly was: Digest | null })
+  | (Of<"tagDeleted"> & { readonly was: Digest });
+
 /** What must hold at the moment a transaction takes effect; each fails with the error named. */
 export type Requirement =
   /** All are linked here. MANIFEST_BLOB_UNKNOWN, `detail: {missing: […]}`. */
@@ -104,12 +113,35 @@ export type Requirement =
   /** None of the tags exists at another digest. DENIED, because they are immutable, `detail: {tag, is}`. */
   | { readonly type: "tagsNotMoved"; readonly tags: readonly Tag[]; readonly to: Digest };
 
-export interface Transaction {
+/** Who makes changes, and on which occasion. */
+export interface Occasion {
   /** Who asked, for the record. */
   readonly who: string;
+  /** Names the request that asked; absent when none did. Not part of the record. */
+  readonly request?: string | undefined;
+  /** What is linked was here already, in that repository if one was named. Not part of the record. */
+  readonly mount?: { readonly from: RepositoryName | undefined } | undefined;
+}
+
+export interface Transaction extends Occasion {
   readonly changes: readonly Change[];
   readonly requires?: readonly Requirement[];
 }
+
+/** A transaction that has taken effect: what changed, those changes aside that changed nothing. */
+export interface Commit extends Occasion {
+  readonly repository: RepositoryName;
+  /** ISO 8601. */
+  readonly at: string;
+  /** Not empty. */
+  readonly changes: readonly RecordedChange[];
+}
+
+/**
+ * Is told of every commit once it is durable and before `apply` resolves, in the order in which those of one
+ * repository took effect. Must not throw.
+ */
+export type OnCommit = (commit: Commit) => void;
 
 /** Newest first; only entries whose position is below `before`, if given. */
 export interface PageRequest {

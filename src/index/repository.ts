@@ -1,14 +1,14 @@
 import { LayerdError } from "../core/errors.ts";
 import { Compaction } from "./compaction.ts";
 import type { Disk } from "./disk.ts";
-import { fold, type RecordedChange, touched, untagged } from "./fold.ts";
+import { fold, touched, untagged } from "./fold.ts";
 import { type Batch, GroupCommit } from "./group-commit.ts";
 import { JournalFile } from "./journal-file.ts";
 import { encodeLine } from "./line.ts";
 import { type Loaded, loadRepository } from "./load.ts";
 import type { IndexLog } from "./log.ts";
 import type { RepositoryPaths } from "./paths.ts";
-import type { Transaction } from "./port.ts";
+import type { Commit, Transaction } from "./port.ts";
 import type { Promises } from "./promises.ts";
 import { check } from "./requirements.ts";
 import { capture } from "./snapshot.ts";
@@ -20,6 +20,8 @@ export interface RepositoryOptions {
   readonly compactAbove: number;
   /** What somebody has been promised, here or elsewhere. */
   readonly promises: Promises;
+  /** As `OnCommit`. */
+  readonly onCommit: (commit: Omit<Commit, "repository">) => void;
 }
 
 /**
@@ -32,6 +34,7 @@ export class Repository {
   readonly #paths: RepositoryPaths;
   readonly #log: IndexLog;
   readonly #promises: Promises;
+  readonly #onCommit: RepositoryOptions["onCommit"];
   readonly #journal: JournalFile;
   readonly #compaction: Compaction;
   readonly #commits: GroupCommit;
@@ -49,6 +52,7 @@ export class Repository {
     this.#paths = paths;
     this.#log = options.log;
     this.#promises = options.promises;
+    this.#onCommit = options.onCommit;
     this.#journal = new JournalFile(disk, paths);
     this.#compaction = new Compaction(disk, paths, { log: options.log, floor: options.compactAbove });
     this.#commits = new GroupCommit(
@@ -141,14 +145,13 @@ export class Repository {
     const changes = transaction.changes.flatMap((change) => fold(state, change, at) ?? []);
     for (const digest of untagged(changes)) this.#promises.give(digest);
     if (changes.length === 0) return await this.#settled();
-    await this.#commit(state, { at, who: transaction.who, changes });
+    const { who, request, mount } = transaction;
+    await this.#commit(state, { at, who, changes });
+    this.#onCommit({ at, who, request, mount, changes });
     return true;
   }
 
-  async #commit(
-    state: RepositoryState,
-    line: { readonly at: string; readonly who: string; readonly changes: readonly RecordedChange[] },
-  ): Promise<void> {
+  async #commit(state: RepositoryState, line: Pick<Commit, "at" | "who" | "changes">): Promise<void> {
     state.seq++;
     const batch = this.#commits.add(encodeLine({ seq: state.seq, ...line }), line.changes.flatMap(touched));
     const failure = await batch.outcome;

@@ -16,7 +16,7 @@ import type { Rules } from "../core/rules.ts";
 import type { BlobEntry, Index } from "../index/port.ts";
 import type { DiffIds } from "./diff-ids.ts";
 import type { Holds } from "./holds.ts";
-import { linkChange, type Place } from "./layers.ts";
+import { by, linkChange, type Place } from "./layers.ts";
 import { recordOf } from "./manifest-record.ts";
 import { storeBytes } from "./store-bytes.ts";
 import { storedBlob } from "./stored.ts";
@@ -120,7 +120,7 @@ export class Composer {
     const layers = built.manifest.layers.map((layer) => layer.digest);
     const own = new Set(made.map((document) => document.descriptor.digest));
     await this.#index.apply(place.repository, {
-      who: place.who,
+      ...by(place),
       changes: [
         ...made.map((document) => linkChange(document.descriptor, document.descriptor)),
         { type: "manifestPut", manifest: recordOf(built.descriptor, parse(built)) },

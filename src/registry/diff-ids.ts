@@ -3,7 +3,7 @@ import type { Digest } from "../core/digest.ts";
 import { isLayerdError, LayerdError } from "../core/errors.ts";
 import type { RepositoryName } from "../core/name.ts";
 import type { BlobEntry, Index, Unpacked } from "../index/port.ts";
-import { type Place, unknownLayer } from "./layers.ts";
+import { by, type Place, unknownLayer } from "./layers.ts";
 import { unpackLayer } from "./unpack/unpack.ts";
 
 export interface UnpackLimits {
@@ -48,7 +48,7 @@ export class DiffIds {
   async #remember(place: Place, digest: Digest, unpacked: Unpacked): Promise<void> {
     const known: RepositoryName = place.repository;
     await this.#index.apply(known, {
-      who: place.who,
+      ...by(place),
       changes: [{ type: "blobUnpacked", digest, unpacked }],
     });
   }

@@ -6,7 +6,7 @@ import { isLayerdError, LayerdError } from "../core/errors.ts";
 import { sniffLayer } from "../core/media-type.ts";
 import type { RepositoryName } from "../core/name.ts";
 import type { Rules } from "../core/rules.ts";
-import type { BlobEntry, Change, Index, Look, Page, PageRequest } from "../index/port.ts";
+import type { BlobEntry, Change, Index, Look, Occasion, Page, PageRequest } from "../index/port.ts";
 import type { Hold, Holds } from "./holds.ts";
 import { storedBlob } from "./stored.ts";
 import { requireWritable } from "./write-rules.ts";
@@ -15,6 +15,13 @@ import { requireWritable } from "./write-rules.ts";
 export interface Place {
   readonly repository: RepositoryName;
   readonly who: string;
+  /** Names the request that asked, if one did. */
+  readonly request?: string;
+}
+
+/** Under whose name a change is made. */
+export function by({ who, request }: Place): Occasion {
+  return { who, request };
 }
 
 /** What a client says about the bytes it sends; all of it optional, all of it enforced or recorded. */
@@ -174,10 +181,11 @@ export class Layers {
   async link(
     place: Place,
     stat: BlobStat,
-    about: { readonly mediaType: string; readonly name?: string | undefined },
+    about: { readonly mediaType: string; readonly name?: string | undefined } & Pick<Occasion, "mount">,
   ): Promise<StoredLayer> {
     const change = linkChange(stat, about);
-    await this.#index.apply(place.repository, { who: place.who, changes: [change] });
+    const { mount } = about;
+    await this.#index.apply(place.repository, { ...by(place), mount, changes: [change] });
     const entry = await this.#index.blob(place.repository, stat.digest);
     return entry ?? { ...change, createdAt: new Date().toISOString() };
   }
@@ -186,7 +194,7 @@ export class Layers {
   async delete(place: Place, digest: Digest): Promise<void> {
     requireWritable(this.#rules, place.repository);
     await this.#index.apply(place.repository, {
-      who: place.who,
+      ...by(place),
       changes: [{ type: "blobUnlinked", digest }],
       requires: [
         { type: "blobLinked", digest },

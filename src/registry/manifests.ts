@@ -14,7 +14,7 @@ import type {
   Requirement,
   TagEntry,
 } from "../index/port.ts";
-import type { Place } from "./layers.ts";
+import { by, type Place } from "./layers.ts";
 import { requireDeletable, requireWritable } from "./write-rules.ts";
 
 /** A manifest by its digest, or by a tag that points at it now. */
@@ -94,7 +94,7 @@ export class Manifests {
     const { digest } = await this.find(place.repository, reference);
     const guards: Requirement[] = "tag" in reference ? [{ type: "tagAt", tag: reference.tag, digest }] : [];
     await this.#index.apply(place.repository, {
-      who: place.who,
+      ...by(place),
       changes: [{ type: "manifestDeleted", digest }],
       requires: [
         { type: "manifestPresent", digest },
@@ -112,7 +112,7 @@ export class Manifests {
       throw new LayerdError("DENIED", `the tag ${tag} is immutable`, { detail: { tag, is: digest } });
     }
     await this.#index.apply(place.repository, {
-      who: place.who,
+      ...by(place),
       changes: [{ type: "tagDeleted", tag }],
       requires: [{ type: "tagPresent", tag }, ...guards],
     });

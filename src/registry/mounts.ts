@@ -27,7 +27,7 @@ export class Mounts {
     if (entry === undefined) return undefined;
     this.#layers.limit(place.repository, entry.size);
     if ((await this.#blobs.stat(digest))?.size !== entry.size) return undefined;
-    return await this.#layers.link(place, entry, { mediaType: entry.mediaType });
+    return await this.#layers.link(place, entry, { mediaType: entry.mediaType, mount: { from } });
   }
 
   /**
@@ -42,7 +42,8 @@ export class Mounts {
     try {
       this.#layers.limit(place.repository, handle.size);
       const head = await buffer(handle.stream({ start: 0, end: Math.min(SNIFF_LENGTH, handle.size) }));
-      return await this.#layers.link(place, handle, { mediaType: sniffLayer(head) });
+      const mount = { from: undefined };
+      return await this.#layers.link(place, handle, { mediaType: sniffLayer(head), mount });
     } finally {
       await handle.close();
     }

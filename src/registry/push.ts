@@ -9,7 +9,7 @@ import { faultsError } from "../core/validate.ts";
 import type { Index, Requirement } from "../index/port.ts";
 import { checkImageConfig } from "./config-check.ts";
 import type { Holds } from "./holds.ts";
-import type { Place } from "./layers.ts";
+import { by, type Place } from "./layers.ts";
 import { recordOf } from "./manifest-record.ts";
 import { storeBytes } from "./store-bytes.ts";
 import { requireAllowed, requireWritable, tagRequirements } from "./write-rules.ts";
@@ -61,7 +61,7 @@ export class Pusher {
    */
   async push(place: Place, request: PushRequest): Promise<PushedManifest> {
     const { bytes, contentType, tags } = request;
-    const { repository, who } = place;
+    const { repository } = place;
     const rules = requireWritable(this.#rules, repository);
     const digest = digestOf(bytes, request.digest && algorithmOf(request.digest));
     if (request.digest !== undefined && request.digest !== digest) throw otherBytes(request.digest, digest);
@@ -73,7 +73,7 @@ export class Pusher {
     await hold.add(digest);
     if (!(await this.#isStored(repository, digest, bytes))) await storeBytes(this.#blobs, bytes, digest);
     await this.#index.apply(repository, {
-      who,
+      ...by(place),
       changes: [
         { type: "manifestPut", manifest: recordOf({ digest, size: bytes.length }, manifest) },
         ...tags.map((tag) => ({ type: "tagSet", tag, digest }) as const),

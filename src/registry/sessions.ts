@@ -42,6 +42,11 @@ export class Sessions {
     this.#announced = new LRUCache({ max: ANNOUNCED_KEPT, ttl: uploads.ttl });
   }
 
+  /** How many were opened and hold no byte yet. */
+  get announced(): number {
+    return this.#announced.size;
+  }
+
   /** Opens a session under an id that cannot be guessed. */
   open({ repository, who }: Place, algorithm?: DigestAlgorithm): UploadId {
     const id = randomUUID() as string as UploadId;

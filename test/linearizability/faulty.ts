@@ -10,6 +10,7 @@ import { parseRepositoryName } from "../../src/core/name.ts";
 import { compileRules } from "../../src/core/rules.ts";
 import { createMiddleware } from "../../src/http/app.ts";
 import { Links } from "../../src/http/links.ts";
+import { RequestCounts } from "../../src/http/request-counts.ts";
 import { createMemoryIndex } from "../../src/index/memory.ts";
 import type { Index, TagEntry } from "../../src/index/port.ts";
 import { createRegistry } from "../../src/registry/registry.ts";
@@ -72,6 +73,7 @@ export async function serveFaulty(t: ExecutionContext, fault: keyof typeof FAULT
         repository: parseRepositoryName("library"),
         log,
         logRequest: () => undefined,
+        counts: new RequestCounts(),
         trustProxy: false,
       },
       guard: { allowedHosts: [], allowedOrigins: [], trustProxy: false },

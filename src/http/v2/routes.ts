@@ -1,6 +1,7 @@
 import { LayerdError } from "../../core/errors.ts";
 import { parseRepositoryName } from "../../core/name.ts";
 import type { Call } from "../request-context.ts";
+import type { Route } from "../request-counts.ts";
 import type { Service } from "../service.ts";
 import { getBase } from "./base.ts";
 import { deleteBlob, getBlob } from "./blobs.ts";
@@ -26,12 +27,24 @@ const ROUTES: Readonly<Record<V2Path["type"], Methods>> = {
   referrers: { GET: getReferrers, HEAD: getReferrers },
 };
 
+const COUNTED_AS: Readonly<Record<V2Path["type"], Route>> = {
+  base: "v2-base",
+  catalog: "v2-catalog",
+  blob: "v2-blob",
+  uploads: "v2-upload",
+  upload: "v2-upload",
+  manifest: "v2-manifest",
+  tags: "v2-tags",
+  referrers: "v2-referrers",
+};
+
 /** Answers a request below `/v2`. @throws NOT_FOUND, METHOD_NOT_ALLOWED, NAME_INVALID */
 export function dispatch(service: Service, ctx: Call, path: string): unknown {
   const parsed = parsePath(path);
   if (parsed === undefined) {
     throw new LayerdError("NOT_FOUND", `the distribution API has no ${path.slice(0, 200)}`);
   }
+  ctx.layerd.route = COUNTED_AS[parsed.type];
   const handle = handlerOf(ROUTES[parsed.type], ctx.req.method ?? "");
   if ("name" in parsed) ctx.layerd.repository = parseRepositoryName(parsed.name);
   return handle(service, ctx, targetOf(parsed));

@@ -44,6 +44,10 @@ export interface Collected {
   /** Blobs whose time in the trash was over. */
   readonly purged: number;
   readonly purgedBytes: number;
+  /** Blobs that stay. */
+  readonly kept: number;
+  /** Bytes that repositories have, each blob and manifest counted once. */
+  readonly keptBytes: number;
   /**
    * ISO 8601; until then repositories are left as they are, because what was promised before the server's start is not
    * known.

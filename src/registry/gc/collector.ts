@@ -1,14 +1,15 @@
-import type { BlobStore } from "../../blobs/port.ts";
+import type { BlobStat, BlobStore } from "../../blobs/port.ts";
 import type { Digest } from "../../core/digest.ts";
 import { LayerdError } from "../../core/errors.ts";
 import type { RepositoryName } from "../../core/name.ts";
 import type { Rules } from "../../core/rules.ts";
 import type { Index } from "../../index/port.ts";
 import type { Holds } from "../holds.ts";
-import type { Collected, CollectOptions, Run } from "./collected.ts";
+import type { Collected, CollectOptions, Run, Verdict } from "./collected.ts";
 import { DigestSet } from "./digest-set.ts";
 import { IndexCollector } from "./index-collector.ts";
 import { Pace } from "./pace.ts";
+import { CollectionRecord } from "./record.ts";
 import { everyBlob, everyManifest, everyRepository } from "./walk.ts";
 
 export interface CollectorOptions {
@@ -17,6 +18,8 @@ export interface CollectorOptions {
   readonly grace: number;
   /** Milliseconds for which what was collected can be restored. */
   readonly trashTtl: number;
+  /** Told of the bytes that go, to the trash or for good. */
+  readonly onRemoved?: (removed: Extract<Verdict, { readonly what: "blob" | "trash" }>) => void;
 }
 
 const NOTHING: ReadonlySet<Digest> = new Set();
@@ -27,6 +30,8 @@ const NOTHING: ReadonlySet<Digest> = new Set();
  * it that none goes which somebody is about to link. What is removed goes to the trash.
  */
 export class Collector {
+  /** Dry runs aside. */
+  readonly record = new CollectionRecord();
   readonly #blobs: BlobStore;
   readonly #index: Index;
   readonly #holds: Holds;
@@ -47,9 +52,15 @@ export class Collector {
   async collect(options: CollectOptions = {}): Promise<Collected> {
     if (this.#running !== undefined)
       throw new LayerdError("UNAVAILABLE", "garbage is being collected already");
+    const started = performance.now();
     this.#running = this.#collect(options);
     try {
-      return await this.#running;
+      const collected = await this.#running;
+      if (options.dryRun !== true) this.record.add(collected, started);
+      return collected;
+    } catch (error) {
+      if (options.dryRun !== true && options.signal?.aborted !== true) this.record.failed += 1;
+      throw error;
     } finally {
       this.#running = undefined;
     }
@@ -61,7 +72,8 @@ export class Collector {
   }
 
   async #collect(options: CollectOptions): Promise<Collected> {
-    const tally = { tags: 0, manifests: 0, links: 0, blobs: 0, bytes: 0, purged: 0, purgedBytes: 0 };
+    const removed = { tags: 0, manifests: 0, links: 0, blobs: 0, bytes: 0, purged: 0, purgedBytes: 0 };
+    const tally = { ...removed, kept: 0, keptBytes: 0 };
     const run = { options, tally, pace: new Pace(options.signal) };
     const waitsUntil = options.nothingPromised === true ? 0 : this.#startedAt + this.#options.grace;
     const waits = waitsUntil > Date.now();
@@ -69,11 +81,14 @@ export class Collector {
     try {
       await this.#requireIntact(run);
       const needed = new DigestSet();
+      let repositories = 0;
       for await (const repository of everyRepository(this.#index)) {
+        repositories += 1;
         const leaving = waits ? NOTHING : await this.#inIndex.collect(repository, run);
         await this.#mark(repository, needed, leaving, run);
       }
-      await this.#collectBlobs(needed, run);
+      // Without any, it is rather the index that is missing than the need.
+      if (repositories > 0) await this.#collectBlobs(needed, run);
       await this.#emptyTrash(run);
       return waits ? { ...tally, waitsUntil: new Date(waitsUntil).toISOString() } : tally;
     } finally {
@@ -100,26 +115,28 @@ export class Collector {
     repository: RepositoryName,
     needed: DigestSet,
     leaving: ReadonlySet<Digest>,
-    { pace }: Run,
+    { tally, pace }: Run,
   ): Promise<void> {
-    const keep = (digest: Digest) => {
-      if (!leaving.has(digest)) needed.add(digest);
+    const keep = ({ digest, size }: BlobStat) => {
+      if (!leaving.has(digest) && needed.add(digest)) tally.keptBytes += size;
     };
-    for await (const { digest } of everyManifest(this.#index, repository, pace)) keep(digest);
-    for await (const { digest } of everyBlob(this.#index, repository, pace)) keep(digest);
+    for await (const manifest of everyManifest(this.#index, repository, pace)) keep(manifest);
+    for await (const blob of everyBlob(this.#index, repository, pace)) keep(blob);
   }
 
   async #collectBlobs(needed: DigestSet, { options, tally, pace }: Run): Promise<void> {
     for await (const digest of this.#blobs.list()) {
       await pace.step();
+      tally.kept += 1;
       if (needed.has(digest)) continue;
       const stat = await this.#holds.unlessHeld(digest, () =>
         options.dryRun === true ? this.#blobs.stat(digest) : this.#blobs.discard(digest),
       );
       if (stat === undefined) continue;
+      tally.kept -= 1;
       tally.blobs += 1;
       tally.bytes += stat.size;
-      options.report?.({ what: "blob", digest, size: stat.size, why: "no repository has it" });
+      this.#tell({ what: "blob", digest, size: stat.size, why: "no repository has it" }, options);
     }
   }
 
@@ -131,7 +148,15 @@ export class Collector {
       if (options.dryRun !== true) await this.#blobs.purge(digest);
       tally.purged += 1;
       tally.purgedBytes += size;
-      options.report?.({ what: "trash", digest, size, why: "its time in the trash is over" });
+      this.#tell({ what: "trash", digest, size, why: "its time in the trash is over" }, options);
     }
+  }
+
+  #tell(
+    removed: Extract<Verdict, { readonly what: "blob" | "trash" }>,
+    { dryRun, report }: CollectOptions,
+  ): void {
+    report?.(removed);
+    if (dryRun !== true) this.#options.onRemoved?.(removed);
   }
 }

@@ -14,13 +14,15 @@ export class DigestSet {
     return this.#size;
   }
 
-  add(digest: Digest): void {
+  /** Whether it was not among them. */
+  add(digest: Digest): boolean {
     if ((this.#size + 1) * 2 * WIDTH > this.#slots.length) this.#grow();
     const slot = slotOf(digest);
     const at = find(this.#slots, slot);
-    if (this.#slots[at] !== 0) return;
+    if (this.#slots[at] !== 0) return false;
     slot.copy(this.#slots, at);
     this.#size += 1;
+    return true;
   }
 
   has(digest: Digest): boolean {

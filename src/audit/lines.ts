@@ -1,0 +1,72 @@
+import type { Digest } from "../core/digest.ts";
+import type { RepositoryName, Tag } from "../core/name.ts";
+import type { Commit, RecordedChange } from "../index/port.ts";
+
+/** What was done. */
+type Deed =
+  | { readonly action: "push-manifest"; readonly digest: Digest; readonly mediaType: string }
+  /** With the tags that were at it. */
+  | { readonly action: "delete-manifest"; readonly digest: Digest; readonly tags: readonly Tag[] }
+  /** `null`: there was no such tag, or is none any more. */
+  | { readonly action: "tag"; readonly tag: Tag; readonly from: Digest | null; readonly to: Digest }
+  | { readonly action: "untag"; readonly tag: Tag; readonly from: Digest; readonly to: null }
+  | { readonly action: "link-blob"; readonly digest: Digest; readonly size: number }
+  /** `from` is absent when no repository was named. */
+  | {
+      readonly action: "mount-blob";
+      readonly digest: Digest;
+      readonly size: number;
+      readonly from: RepositoryName | undefined;
+    }
+  | { readonly action: "unlink-blob"; readonly digest: Digest };
+
+/** Bytes that garbage collection has removed, to the trash or for good. */
+export interface Removal {
+  readonly digest: Digest;
+  readonly size: number;
+  readonly to: "trash" | "nowhere";
+}
+
+/** The lines of a commit: one for each change that somebody asked for. */
+export function linesOf(commit: Commit): string[] {
+  const { at, who, request, repository } = commit;
+  return commit.changes
+    .flatMap((change) => deedOf(change, commit) ?? [])
+    .map((deed) => lineOf({ at, who, request, repository, ...deed }));
+}
+
+export function lineOfRemoval({ digest, size, to }: Removal): string {
+  const action = to === "trash" ? "discard-blob" : "purge-blob";
+  return lineOf({ at: new Date().toISOString(), who: "gc", action, digest, size });
+}
+
+function lineOf(value: object): string {
+  return `${JSON.stringify(value)}\n`;
+}
+
+function deedOf(change: RecordedChange, { mount }: Commit): Deed | undefined {
+  switch (change.type) {
+    case "manifestPut": {
+      const { digest, mediaType } = change.manifest;
+      return { action: "push-manifest", digest, mediaType };
+    }
+    case "manifestDeleted":
+      return { action: "delete-manifest", digest: change.digest, tags: change.tags };
+    case "tagSet":
+      return { action: "tag", tag: change.tag, from: change.was, to: change.digest };
+    case "tagDeleted":
+      return { action: "untag", tag: change.tag, from: change.was, to: null };
+    case "blobLinked": {
+      const { digest, size } = change;
+      if (mount === undefined) return { action: "link-blob", digest, size };
+      return { action: "mount-blob", digest, size, from: mount.from };
+    }
+    case "blobUnlinked":
+      return { action: "unlink-blob", digest: change.digest };
+    case "blobUnpacked":
+      // Computed from bytes that were there: nobody has changed anything.
+      return undefined;
+    default:
+      return change satisfies never;
+  }
+}

@@ -1,0 +1,46 @@
+import type { CollectionRecord } from "../registry/gc/record.ts";
+import type { Reporter } from "./reporter.ts";
+
+/** What garbage collection has done, and how much it has left. */
+export function reportCollections(to: Reporter, record: CollectionRecord): void {
+  const { removed } = record;
+  to.counter(
+    "layerd_gc_runs_total",
+    "Collections that have ended, by how.",
+    () => [
+      [{ result: "success" }, record.succeeded],
+      [{ result: "failure" }, record.failed],
+    ],
+    ["result"],
+  );
+  to.counter("layerd_gc_removed_manifests_total", "Manifests collected.", () => removed.manifests);
+  to.counter(
+    "layerd_gc_removed_links_total",
+    "Links of blobs to repositories collected.",
+    () => removed.links,
+  );
+  to.counter("layerd_gc_discarded_blobs_total", "Blobs moved to the trash.", () => removed.blobs);
+  to.counter("layerd_gc_discarded_bytes_total", "Bytes moved to the trash.", () => removed.bytes);
+  to.counter("layerd_gc_purged_blobs_total", "Blobs deleted from the trash.", () => removed.purged);
+  to.counter("layerd_gc_purged_bytes_total", "Bytes freed in the trash.", () => removed.purgedBytes);
+  to.gauge(
+    "layerd_gc_last_success_timestamp_seconds",
+    "When the latest collection that succeeded ended; absent before the first.",
+    () => record.last && record.last.at.getTime() / 1000,
+  );
+  to.gauge(
+    "layerd_gc_last_duration_seconds",
+    "How long the latest collection that succeeded took.",
+    () => record.last?.seconds,
+  );
+  to.gauge(
+    "layerd_store_blobs",
+    "Blobs stored when the latest collection ended; absent before the first.",
+    () => record.last?.outcome.kept,
+  );
+  to.gauge(
+    "layerd_store_bytes",
+    "Bytes that repositories had when the latest collection ended, each blob and manifest counted once.",
+    () => record.last?.outcome.keptBytes,
+  );
+}

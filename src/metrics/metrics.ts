@@ -1,0 +1,24 @@
+import { Registry } from "prom-client";
+import { reportCollections } from "./collections.ts";
+import { Reporter } from "./reporter.ts";
+import { reportRequests } from "./requests.ts";
+import type { Sources } from "./sources.ts";
+import { reportStore } from "./store.ts";
+
+export type { Sources } from "./sources.ts";
+
+/** What `/metrics` is sent as: the text format of Prometheus. */
+export const METRICS_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
+
+/** What has been counted, as Prometheus reads it. Everything is read when somebody asks: until then it costs nothing. */
+export function createMetrics(sources: Sources): () => Promise<string> {
+  const registry = new Registry();
+  const reporter = new Reporter(registry);
+  reporter.gauge("layerd_build_info", "1, with the version.", () => [[{ version: sources.version }, 1]], [
+    "version",
+  ]);
+  reportRequests(reporter, sources);
+  reportStore(reporter, sources);
+  reportCollections(reporter, sources.collections);
+  return () => registry.metrics();
+}

@@ -1,0 +1,57 @@
+import { Counter, Gauge, type Registry } from "prom-client";
+import { Durations, type Observed } from "./durations.ts";
+
+type Labels = Readonly<Record<string, string>>;
+type Read = () => Reading | Promise<Reading>;
+/** A number, several with labels, or nothing that is known now. */
+type Reading = number | undefined | Iterable<readonly [Labels, number]>;
+
+/** Describes metrics whose values stand elsewhere, and are read when they are asked for. */
+export class Reporter {
+  readonly #registers: [Registry];
+
+  constructor(registry: Registry) {
+    this.#registers = [registry];
+  }
+
+  counter(name: string, help: string, read: Read, labelNames: readonly string[] = []): void {
+    new Counter({
+      ...this.#about(name, help, labelNames),
+      async collect() {
+        const values = valuesOf(await read());
+        this.reset();
+        for (const [labels, value] of values) this.inc(labels, value);
+      },
+    });
+  }
+
+  gauge(name: string, help: string, read: Read, labelNames: readonly string[] = []): void {
+    new Gauge({
+      ...this.#about(name, help, labelNames),
+      async collect() {
+        const values = valuesOf(await read());
+        this.reset();
+        if (values.length === 0) this.remove();
+        for (const [labels, value] of values) this.set(labels, value);
+      },
+    });
+  }
+
+  histogram(
+    name: string,
+    help: string,
+    read: () => Iterable<Observed>,
+    about: { readonly bounds: readonly number[]; readonly labelNames: readonly string[] },
+  ): void {
+    new Durations({ ...this.#about(name, help, about.labelNames), buckets: [...about.bounds] }, read);
+  }
+
+  #about(name: string, help: string, labelNames: readonly string[]) {
+    return { name, help, labelNames: [...labelNames], registers: this.#registers };
+  }
+}
+
+function valuesOf(reading: Reading): readonly (readonly [Labels, number])[] {
+  if (reading === undefined) return [];
+  return typeof reading === "number" ? [[{}, reading]] : [...reading];
+}
