@@ -137,7 +137,10 @@ export interface Page<T, C = number> {
 }
 
 export interface Look {
-  /** Promises what is found to whoever is told of it: garbage collection leaves it alone for a while. */
+  /**
+   * Promises what is found to whoever is told of it, of a manifest also what it names: garbage collection leaves it
+   * alone for a while.
+   */
   readonly promise?: boolean;
 }
 
