@@ -12,6 +12,7 @@ import type {
   BlobStore,
   BlobUpload,
   Discarded,
+  StoredUpload,
   UploadId,
 } from "./port.ts";
 
@@ -71,9 +72,9 @@ class MemoryBlobs implements BlobStore {
     return this.#uploads.get(id);
   }
 
-  async *uploads(): AsyncGenerator<{ readonly id: UploadId; readonly touchedAt: Date }> {
-    for (const { id, touchedAt, resumable } of this.#uploads.values()) {
-      if (resumable) yield { id, touchedAt };
+  async *uploads(): AsyncGenerator<StoredUpload> {
+    for (const { id, touchedAt, resumable, committed } of this.#uploads.values()) {
+      if (resumable) yield { id, touchedAt, ...(committed && { becoming: committed.digest }) };
     }
   }
 

@@ -1,8 +1,9 @@
+import { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
 import { openFilesystemBlobs } from "../../src/blobs/filesystem.ts";
 import { createMemoryBlobs } from "../../src/blobs/memory.ts";
-import type { BlobStore } from "../../src/blobs/port.ts";
+import type { BlobStore, UploadId } from "../../src/blobs/port.ts";
 import type { Digest } from "../../src/core/digest.ts";
 import { parseRepositoryName } from "../../src/core/name.ts";
 import { compileRules, type RepositoryRule } from "../../src/core/rules.ts";
@@ -215,6 +216,16 @@ onEachDriver("what somebody holds is not taken from them", async (t, world) => {
   hold.add(orphan);
   t.like(await world.collect(), { blobs: 0 });
   t.true(await world.has(orphan));
+});
+
+onEachDriver("a blob stays that an upload has become and no repository has yet", async (t, world) => {
+  const upload = await world.blobs.begin({ id: "u" as UploadId, resumable: true });
+  await upload.append(Readable.from([bytesOf(1, 100)], { objectMode: false }), { at: 0 });
+  const { digest } = await upload.commit();
+  t.like(await world.collect(), { blobs: 0 });
+  t.true(await world.has(digest));
+  await upload.cancel();
+  t.like(await world.collect(), { blobs: 1 });
 });
 
 onEachDriver("two collections at a time are one too many", async (t, world) => {

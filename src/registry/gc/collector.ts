@@ -113,7 +113,7 @@ export class Collector {
     this.#holds.remember();
     try {
       await this.#requireIntact(pace);
-      const needed = new DigestSet();
+      const needed = await this.#blobsOfUploads(pace);
       for await (const repository of everyRepository(this.#index)) {
         const leaving = waits ? NOTHING : await this.#collectIndex(repository, options, tally, pace);
         await this.#mark(repository, needed, leaving, pace);
@@ -196,6 +196,16 @@ export class Collector {
       if (isLayerdError(error, "PRECONDITION_FAILED") || isLayerdError(error, "BLOB_IN_USE")) return false;
       throw error;
     }
+  }
+
+  /** Published, and not linked yet: the process died between the two, or the link failed. Their clients go on. */
+  async #blobsOfUploads(pace: Pace): Promise<DigestSet> {
+    const digests = new DigestSet();
+    for await (const { becoming } of this.#blobs.uploads()) {
+      await pace.step();
+      if (becoming !== undefined) digests.add(becoming);
+    }
+    return digests;
   }
 
   async #mark(
