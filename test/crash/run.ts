@@ -67,4 +67,5 @@ async function main(): Promise<number> {
   return failed ? 1 : 0;
 }
 
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 process.exitCode = await main();

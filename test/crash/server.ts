@@ -23,6 +23,7 @@ export class Server {
     for (const stream of [stdout, stderr]) {
       if (stream !== null) createInterface({ input: stream }).on("line", (line) => this.#read(line));
     }
+    process.once("exit", this.#abandon);
     this.#ended = new Promise((resolve) => this.#process.child.once("close", resolve));
     // One that is killed before it listens has announced nothing, and need not.
     this.#process.announced.catch(() => undefined);
@@ -44,8 +45,14 @@ export class Server {
   /** Resolves when all that it has logged has been read. */
   async kill(): Promise<void> {
     await this.#process.kill();
+    process.off("exit", this.#abandon);
     await this.#ended;
   }
+
+  /** No server outlives whoever started it. */
+  readonly #abandon = (): void => {
+    this.#process.child.kill("SIGKILL");
+  };
 
   #read(line: string): void {
     if (line.includes('"msg":"garbage collected"')) {
