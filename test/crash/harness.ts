@@ -32,10 +32,10 @@ export interface CrashSummary {
 
 const GRACE = 1000;
 const REPOSITORIES: readonly Repository[] = [
-  { name: LIBRARY, keepsUnused: true, collectsUntagged: false },
-  { name: "team/app", keepsUnused: false, collectsUntagged: false },
-  { name: "team/web", keepsUnused: false, collectsUntagged: false },
-  { name: "scratch/app", keepsUnused: false, collectsUntagged: true },
+  { name: LIBRARY, keepsUnused: true, collectsUntagged: false, share: 0.2 },
+  { name: "team/app", keepsUnused: false, collectsUntagged: false, share: 1 },
+  { name: "team/web", keepsUnused: false, collectsUntagged: false, share: 1 },
+  { name: "scratch/app", keepsUnused: false, collectsUntagged: true, share: 1 },
 ];
 const SETTINGS = [
   ...["--gc-interval", "150ms", "--gc-grace", `${GRACE}ms`, "--trash-ttl", "1s", "--min-free", "0"],
@@ -59,11 +59,11 @@ export class CrashRun {
     const random = new Random(options.seed);
     this.#random = random;
     const pool = makePool(random, [
-      [24, 1, 3000],
+      [60, 1, 3000],
       [8, 60_000, 200_000],
       [3, 1_000_000, 3_000_000],
     ]);
-    const images = Array.from({ length: 24 }, (_, at) =>
+    const images = Array.from({ length: 20 }, (_, at) =>
       makeImage(
         Array.from(new Set(Array.from({ length: random.int(2, 5) }, () => random.pick(pool)))),
         `${at}`,

@@ -41,14 +41,14 @@ export class LoadClient {
     const { repositories, pool, images, tags } = this.#world;
     const repository = this.#random.pick(repositories);
     const kinds: readonly (readonly [weight: number, () => Promise<void>])[] = [
-      [20, () => this.#pushBlob(repository, this.#random.pick(pool))],
-      [8, () => this.#mount(repository, this.#random.pick(repositories), this.#random.pick(pool))],
-      [30, () => this.#pushImage(repository, this.#random.pick(images), this.#random.pick(tags))],
-      [8, () => this.#pushImage(repository, this.#random.pick(images), undefined)],
+      [20, () => this.#pushBlob(repository, this.#pick(pool, repository))],
+      [8, () => this.#mount(repository, this.#random.pick(repositories), this.#pick(pool, repository))],
+      [30, () => this.#pushImage(repository, this.#pick(images, repository), this.#random.pick(tags))],
+      [8, () => this.#pushImage(repository, this.#pick(images, repository), undefined)],
       [6, () => this.#deleteTag(repository, this.#random.pick(tags))],
-      [6, () => this.#deleteManifest(repository, this.#random.pick(images))],
-      [8, () => this.#deleteBlob(repository, this.#random.pick(pool))],
-      [6, () => this.#abandon(repository, this.#random.pick(pool))],
+      [6, () => this.#deleteManifest(repository, this.#pick(images, repository))],
+      [8, () => this.#deleteBlob(repository, this.#pick(pool, repository))],
+      [6, () => this.#abandon(repository, this.#pick(pool, repository))],
       [14, () => this.#look(repository)],
     ];
     let left = this.#random.int(
@@ -62,6 +62,10 @@ export class LoadClient {
       this.#world.operations += 1;
       return;
     }
+  }
+
+  #pick<T>(items: readonly T[], { share }: Repository): T {
+    return this.#random.pick(items.slice(0, Math.ceil(items.length * share)));
   }
 
   async #pushBlob(repository: Repository, content: Content): Promise<void> {

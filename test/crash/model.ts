@@ -6,6 +6,8 @@ export interface Repository {
   readonly keepsUnused: boolean;
   /** Whether manifests without a tag are collected there. */
   readonly collectsUntagged: boolean;
+  /** How much of all contents comes there, from 0 to 1: what is kept for ever in one place is never collected. */
+  readonly share: number;
 }
 
 /** A blob or a manifest, whose value is its digest when it is here, or a tag, whose value is where it is. */
