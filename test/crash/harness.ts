@@ -33,6 +33,7 @@ export interface CrashSummary {
 }
 
 const GRACE = 1000;
+const GC_INTERVAL = 150;
 const REPOSITORIES: readonly Repository[] = [
   { name: LIBRARY, keepsUnused: true, collectsUntagged: false, share: 0.2 },
   { name: "team/app", keepsUnused: false, collectsUntagged: false, share: 1 },
@@ -40,12 +41,23 @@ const REPOSITORIES: readonly Repository[] = [
   { name: "scratch/app", keepsUnused: false, collectsUntagged: true, share: 1 },
 ];
 const SETTINGS = [
-  ...["--gc-interval", "150ms", "--gc-grace", `${GRACE}ms`, "--trash-ttl", "1s", "--min-free", "0"],
+  ...[
+    "--gc-interval",
+    `${GC_INTERVAL}ms`,
+    "--gc-grace",
+    `${GRACE}ms`,
+    "--trash-ttl",
+    "1s",
+    "--min-free",
+    "0",
+  ],
   ...["--rule", '{"repositories":"scratch/**","keepUntagged":"1s"}'],
 ];
 // Of three rounds in ten a collection comes to links and manifests: it waits for the grace period first.
 const LONG_ROUNDS = 0.3;
 const STARTING = 0.04;
+// Clients come back before the first collection, or after it.
+const LATE_RETURNS = 0.3;
 const SYNCED_ROUNDS = 0.2;
 // Sockets of a server that nobody talks to: its address, the one for `layerd gc`, and two for its output.
 const IDLE_SOCKETS = 4;
@@ -154,6 +166,7 @@ export class CrashRun {
       }
       client = new Client(await server.url);
       this.#world.model.restarted(this.#killedAt, server.startedAt);
+      if (this.#random.chance(LATE_RETURNS)) await delay(2 * GC_INTERVAL);
       await verify(this.#world, client, this.#random, server.startedAt);
       await work(client, server);
     } finally {
