@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test build bench demo clean setup
+.PHONY: help run test crash soak build bench demo clean setup
 
 NODE := node_modules/.bin/node
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
@@ -24,6 +24,12 @@ run: setup $(COMPILED) ## Serve http://127.0.0.1:4000 from data/ (ARGS="--port 8
 
 test: setup ## Run every check: lint, types, tests (ARGS="test/config.test.ts" for some tests only)
 	@exec $(NODE) test/tools/run.ts $(ARGS)
+
+crash: setup ## Kill the server under load 500 times and verify what is left (ARGS="--kills 50" for less)
+	@exec $(NODE) test/crash/run.ts $(ARGS)
+
+soak: setup ## Push and pull for ten minutes while garbage is collected every second (ARGS="--minutes 3" for less)
+	@exec $(NODE) test/crash/soak.ts $(ARGS)
 
 build: setup ## Compile to dist/, where cli/main.js is the command `layerd`
 	@npm run --silent build

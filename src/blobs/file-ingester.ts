@@ -3,7 +3,7 @@ import { LayerdError } from "../core/errors.ts";
 import { FileUpload, type FileUploadState, type UploadContext } from "./file-upload.ts";
 import type { BlobLog } from "./log.ts";
 import { isUploadId } from "./paths.ts";
-import type { BeginOptions, BlobIngester, BlobUpload, UploadId } from "./port.ts";
+import type { BeginOptions, BlobIngester, BlobUpload, StoredUpload, UploadId } from "./port.ts";
 import { Queues } from "./queues.ts";
 import type { StoredUploads } from "./stored-uploads.ts";
 
@@ -39,7 +39,7 @@ export class FileIngester implements BlobIngester {
     return this.#current(id) ?? (await this.#queues.run(id, () => this.#load(id)));
   }
 
-  uploads(): AsyncIterable<{ readonly id: UploadId; readonly touchedAt: Date }> {
+  uploads(): AsyncIterable<StoredUpload> {
     return this.#stored.list();
   }
 

@@ -14,6 +14,7 @@ import type {
   BlobUpload,
   Discarded,
   Inspected,
+  StoredUpload,
   UploadId,
 } from "./port.ts";
 
@@ -73,9 +74,9 @@ class MemoryBlobs implements BlobStore {
     return this.#uploads.get(id);
   }
 
-  async *uploads(): AsyncGenerator<{ readonly id: UploadId; readonly touchedAt: Date }> {
-    for (const { id, touchedAt, resumable } of this.#uploads.values()) {
-      if (resumable) yield { id, touchedAt };
+  async *uploads(): AsyncGenerator<StoredUpload> {
+    for (const { id, touchedAt, resumable, committed } of this.#uploads.values()) {
+      if (resumable) yield { id, touchedAt, ...(committed && { becoming: committed.digest }) };
     }
   }
 

@@ -73,8 +73,16 @@ export interface BlobIngester {
    * `undefined` when there is none.
    */
   resume(id: UploadId): Promise<BlobUpload | undefined>;
-  /** Every resumable upload that is stored, in no order, with the time of its last change. */
-  uploads(): AsyncIterable<{ readonly id: UploadId; readonly touchedAt: Date }>;
+  /** Every resumable upload that is stored, in no order. */
+  uploads(): AsyncIterable<StoredUpload>;
+}
+
+export interface StoredUpload {
+  readonly id: UploadId;
+  /** The time of its last change. */
+  readonly touchedAt: Date;
+  /** The blob that it is becoming, or has become: its bytes are nowhere else. */
+  readonly becoming?: Digest;
 }
 
 export interface AppendOptions {

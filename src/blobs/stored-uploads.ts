@@ -7,7 +7,7 @@ import { close, isMissing, open, read, remove, toStoreError } from "./disk.ts";
 import type { FileUploadState } from "./file-upload.ts";
 import type { BlobLog } from "./log.ts";
 import { newRecordPath, parseUploadName, recordPath, uploadPath } from "./paths.ts";
-import type { BlobReader, BlobStat, UploadId } from "./port.ts";
+import type { BlobReader, BlobStat, StoredUpload, UploadId } from "./port.ts";
 import { RecordFile, readRecord, type UploadRecord } from "./upload-record.ts";
 
 /** Uploads that can be resumed, as they lie on the disk. */
@@ -53,16 +53,19 @@ export class StoredUploads {
     return await this.#unfinished(id, record, found);
   }
 
-  /** Every one, with the time of its last change. */
-  async *list(): AsyncGenerator<{ readonly id: UploadId; readonly touchedAt: Date }> {
+  async *list(): AsyncGenerator<StoredUpload> {
     const { root, uploads } = this.#tree;
     for await (const { name } of await opendir(uploads.path)) {
       const file = parseUploadName(name);
       if (file?.kind !== "record") continue;
-      const record = await statOrNothing(recordPath(root, file.id));
-      const data = await statOrNothing(uploadPath(root, file.id));
-      if (record === undefined) continue;
-      yield { id: file.id, touchedAt: new Date(Math.max(record.mtimeMs, data?.mtimeMs ?? 0)) };
+      const { id } = file;
+      const found = await statOrNothing(recordPath(root, id));
+      const data = await statOrNothing(uploadPath(root, id));
+      const record = await readRecord(root, id);
+      if (found === undefined || record === undefined) continue;
+      const committing = record === "damaged" ? undefined : record.committing;
+      const touchedAt = new Date(Math.max(found.mtimeMs, data?.mtimeMs ?? 0));
+      yield { id, touchedAt, ...(committing && { becoming: committing.digest }) };
     }
   }
 

@@ -166,8 +166,8 @@ export class JournalIndex implements Index {
   }
 
   /** Promised in the same moment in which it is found: nothing can come between. */
-  #found<T extends { readonly digest: Digest }>(entry: T | undefined, look: Look | undefined): T | undefined {
-    if (entry !== undefined && look?.promise === true) this.#promises.give(entry.digest);
+  #found<T extends BlobEntry | ManifestEntry>(entry: T | undefined, look: Look | undefined): T | undefined {
+    if (entry !== undefined && look?.promise === true) this.#promises.giveEntry(entry);
     return entry;
   }
 

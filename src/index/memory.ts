@@ -143,8 +143,8 @@ class MemoryIndex implements Index {
     this.#repositories.clear();
   }
 
-  #found<T extends { readonly digest: Digest }>(entry: T | undefined, look: Look | undefined): T | undefined {
-    if (entry !== undefined && look?.promise === true) this.#promises.give(entry.digest);
+  #found<T extends BlobEntry | ManifestEntry>(entry: T | undefined, look: Look | undefined): T | undefined {
+    if (entry !== undefined && look?.promise === true) this.#promises.giveEntry(entry);
     return entry;
   }
 

@@ -178,7 +178,10 @@ export interface Some<T> {
 export type Naming = "blob" | "manifest" | "subject";
 
 export interface Look {
-  /** Promises what is found to whoever is told of it: garbage collection leaves it alone for a while. */
+  /**
+   * Promises what is found to whoever is told of it, of a manifest also what it names: garbage collection leaves it
+   * alone for a while.
+   */
   readonly promise?: boolean;
 }
 

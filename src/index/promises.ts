@@ -1,4 +1,5 @@
 import type { Digest } from "../core/digest.ts";
+import type { BlobEntry, ManifestEntry } from "./port.ts";
 
 /**
  * What somebody has been told is here, and may now rely on: a client that hears that a blob exists does not send
@@ -11,6 +12,14 @@ export class Promises {
 
   give(digest: Digest): void {
     this.#young.add(digest);
+  }
+
+  /** Of a manifest also what it names: whoever is told of one comes for that next. */
+  giveEntry(entry: BlobEntry | ManifestEntry): void {
+    this.give(entry.digest);
+    if (!("blobs" in entry)) return;
+    for (const digest of entry.blobs) this.give(digest);
+    for (const digest of entry.manifests ?? []) this.give(digest);
   }
 
   hold(digest: Digest): boolean {

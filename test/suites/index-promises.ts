@@ -69,6 +69,29 @@ export function testPromises(index: Define): void {
     t.deepEqual([await index.isPromised(first), await index.isPromised(second)], [false, true]);
   });
 
+  index("whoever is told of a manifest is promised what it names", async (t, index) => {
+    const [layer, child, parent] = [digest(1), digest(2), digest(3)];
+    const collectAll = async () => {
+      for (const manifest of [parent, child]) {
+        await index.apply(LIBRARY, transaction([{ type: "manifestDeleted", digest: manifest }]));
+      }
+      await collect(index, layer);
+    };
+    await index.apply(LIBRARY, transaction([link(layer), put(child, [layer])]));
+    await index.apply(LIBRARY, transaction([put(parent, [layer], { manifests: [child] })]));
+    await index.agePromises();
+    await index.agePromises();
+    await index.manifest(LIBRARY, parent, { promise: true });
+    for (const named of [parent, child]) {
+      const unpromised = { type: "unpromised", digest: named } as const;
+      await t.throwsAsync(index.apply(LIBRARY, transaction([], [unpromised])), REFUSED);
+    }
+    await t.throwsAsync(collectAll(), REFUSED);
+    await index.agePromises();
+    await index.agePromises();
+    await t.notThrowsAsync(collectAll());
+  });
+
   index("a manifest is needed by a tag, by an index that lists it, by its subject", async (t, index) => {
     const manifest = digest(1);
     const unneeded = (about = manifest) =>

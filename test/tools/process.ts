@@ -16,20 +16,27 @@ export interface ServerProcess {
  * Ended with the test.
  */
 export async function spawnServer(t: ExecutionContext, args: readonly string[]): Promise<ServerProcess> {
+  const starting = launchServer(args);
+  t.teardown(() => starting.kill());
+  return { ...starting, url: await starting.announced };
+}
+
+export interface StartingServer extends Omit<ServerProcess, "url"> {
+  /** The address, when it answers. Rejects when it ends before. */
+  readonly announced: Promise<string>;
+}
+
+/** The same outside of a test: the caller kills it. */
+export function launchServer(args: readonly string[]): StartingServer {
   const child = spawn(
     process.execPath,
     ["src/cli/main.ts", "serve", "--port", "0", "--log-format", "json", ...args],
     { stdio: ["ignore", "pipe", "pipe"], env: cleanEnvironment() },
   );
   const exited = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
-  t.teardown(async () => {
-    child.kill("SIGKILL");
-    await exited;
-  });
-  const url = await announcedUrl(child);
   return {
-    url,
     child,
+    announced: announcedUrl(child),
     kill: async () => {
       child.kill("SIGKILL");
       await exited;

@@ -8,7 +8,7 @@ import { parseReference, type Reference } from "../../registry/manifests.ts";
 import { acceptBody, keepConnection } from "../body.ts";
 import { serveAndClose } from "../content.ts";
 import { manifestFields } from "../fields.ts";
-import { lookOf } from "../look.ts";
+import { MANIFEST_LOOK } from "../look.ts";
 import { reply, replyJson } from "../reply.ts";
 import type { Call } from "../request-context.ts";
 import type { Service } from "../service.ts";
@@ -58,7 +58,7 @@ export async function getManifest(service: Service, ctx: Call, id: string): Prom
   const { entry, handle } = await service.registry.manifests.open(
     ctx.layerd.repository,
     reference,
-    lookOf(ctx),
+    MANIFEST_LOOK,
   );
   const fields = contentFields(service, ctx, reference, entry);
   await serveAndClose(ctx, { handle, etag: `"${entry.digest}"`, mediaType: entry.mediaType, fields });

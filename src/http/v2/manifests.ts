@@ -6,7 +6,7 @@ import type { PushedManifest } from "../../registry/push.ts";
 import { keepConnection } from "../body.ts";
 import { serveAndClose } from "../content.ts";
 import { manifestFields } from "../fields.ts";
-import { lookOf } from "../look.ts";
+import { MANIFEST_LOOK } from "../look.ts";
 import { reply } from "../reply.ts";
 import type { Call } from "../request-context.ts";
 import type { Service } from "../service.ts";
@@ -21,7 +21,7 @@ export function getManifest(service: Service, ctx: Call, target: string): Awaita
   const reference = parseReference(target);
   return andThen(ctx.layerd.allow("pull", reference), () =>
     andThen(
-      service.registry.manifests.open(ctx.layerd.repository, reference, lookOf(ctx)),
+      service.registry.manifests.open(ctx.layerd.repository, reference, MANIFEST_LOOK),
       ({ entry, handle }) => {
         const { digest, mediaType } = entry;
         const fields = manifestFields(service, ctx, reference, digest);

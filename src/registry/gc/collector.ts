@@ -80,7 +80,7 @@ export class Collector {
     this.#holds.remember();
     try {
       await this.#requireIntact(run);
-      const needed = new DigestSet();
+      const needed = await this.#blobsOfUploads(run);
       let repositories = 0;
       for await (const repository of everyRepository(this.#index)) {
         repositories += 1;
@@ -109,6 +109,16 @@ export class Collector {
         },
       );
     }
+  }
+
+  /** Published, and not linked yet: the process died between the two, or the link failed. Their clients go on. */
+  async #blobsOfUploads({ pace }: Run): Promise<DigestSet> {
+    const digests = new DigestSet();
+    for await (const { becoming } of this.#blobs.uploads()) {
+      await pace.step();
+      if (becoming !== undefined) digests.add(becoming);
+    }
+    return digests;
   }
 
   async #mark(
