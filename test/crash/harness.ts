@@ -187,6 +187,12 @@ export class CrashRun {
   /** Nothing that nobody needs may be left. */
   async #end(): Promise<void> {
     const { data } = this.#options;
+    // First with the time to go on with every upload: of what nobody goes on with, nothing is to be left below.
+    while (this.#world.sessions.size > 0) {
+      await this.#with([], async (client, server) => {
+        if (client !== undefined) await this.#kill(server);
+      });
+    }
     await this.#with(["--durability", "os", "--upload-ttl", "1s"], async (client, server) => {
       if (client === undefined) return await this.#end();
       await deleteEverything(this.#world, client);

@@ -133,7 +133,7 @@ export class Model {
     return repository.keepsUnused || this.needs(item, at);
   }
 
-  isPromised({ promisedAt }: Item, at: number): boolean {
+  isPromised({ promisedAt }: Pick<Item, "promisedAt">, at: number): boolean {
     return promisedAt + this.#grace - SLACK > at;
   }
 

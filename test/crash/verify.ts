@@ -34,7 +34,7 @@ export async function checkFiles(data: string): Promise<void> {
 /** What clients were told is so, what they were not told is so wholly or not at all. Settles the model. */
 export async function verify(world: World, client: Client, random: Random, startedAt: number): Promise<void> {
   const { model } = world;
-  await each(world.sessions, (session) => goOn(world, client, random, session));
+  await each(world.sessions, (session) => goOn(world, client, random, { session, startedAt }));
   const published = model
     .all("tag")
     .flatMap((tag) => tag.maybe.map((to) => ({ tag, to })))
@@ -71,7 +71,12 @@ async function requireWhole({ model }: World, client: Client, manifest: Item): P
 }
 
 /** Goes on with an upload, or cancels it: what was acknowledged of it need not be sent again. */
-async function goOn(world: World, client: Client, random: Random, session: Session): Promise<void> {
+async function goOn(
+  world: World,
+  client: Client,
+  random: Random,
+  { session, startedAt }: { readonly session: Session; readonly startedAt: number },
+): Promise<void> {
   const { content, repository, acknowledged, finishing, path } = session;
   const item = world.model.item(
     "blob",
@@ -82,8 +87,12 @@ async function goOn(world: World, client: Client, random: Random, session: Sessi
   const answer = expectStatus(await client.send("GET", path), `GET ${path}`, 204, 404);
   if (answer.status === 404) {
     if (acknowledged === 0) return;
-    if (finishing && (await readItem(client, item)).seen !== undefined) return;
-    throw new Failure(`an upload of which ${acknowledged} bytes were acknowledged is gone: ${path}`);
+    const { seen, answer: read } = await readItem(client, item);
+    // What it had become before the crash may be collected a grace period after the start.
+    const mayBeCollected = !world.model.isPromised({ promisedAt: startedAt }, read.receivedAt);
+    if (finishing && (seen !== undefined || mayBeCollected)) return;
+    const what = `${finishing ? "finished" : "unfinished"} upload`;
+    throw new Failure(`the ${what} of which ${acknowledged} bytes were acknowledged is gone: ${path}`);
   }
   const last = Number(/^0-(\d+)$/.exec(answer.headers.range ?? "")?.[1]);
   // An upload that is empty looks like one of a byte.
