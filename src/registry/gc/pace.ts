@@ -1,9 +1,9 @@
 import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
 
 // Milliseconds of work, after which others get their turn, and of rest: a request waits for no longer than it takes
-// by itself, and a fifth of one processor is used.
+// by itself, and a third of one processor is used.
 const WORK = 0.5;
-const REST = 2;
+const REST = 1;
 
 /** Keeps work in the background from being felt by requests, and lets it be broken off. */
 export class Pace {
