@@ -1,27 +1,14 @@
-import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { open, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
-import test, { type ExecutionContext } from "ava";
+import test from "ava";
 import { bytesOf, MiB } from "./blobs/samples.ts";
 import { serve } from "./cli/command.ts";
 import { eventually } from "./tools/eventually.ts";
 import { json } from "./tools/json.ts";
-import { temporaryDirectory } from "./tools/server.ts";
-import { SKIPPED } from "./tools/tools.ts";
+import { smallDisk } from "./tools/small-disk.ts";
 
 /* A real server on a real disk that is full. */
-
-async function smallDisk(t: ExecutionContext, size: number): Promise<string | undefined> {
-  const path = await temporaryDirectory(t);
-  if (spawnSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", path]).status !== 0) {
-    t.log(`${SKIPPED}mounting a file system needs the rights of root`);
-    t.pass();
-    return undefined;
-  }
-  t.teardown(() => void execFileSync("umount", ["--lazy", path]));
-  return path;
-}
 
 const sha256 = (bytes: Buffer) => `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 

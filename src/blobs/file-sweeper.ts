@@ -1,5 +1,6 @@
 import { constants, fstatSync, type Stats } from "node:fs";
 import { mkdir, opendir, readdir, stat, utimes } from "node:fs/promises";
+import { dirname } from "node:path";
 import { DIGEST_ALGORITHMS, type Digest, type DigestAlgorithm, isDigest } from "../core/digest.ts";
 import type { BlobTree } from "./blob-tree.ts";
 import type { TransferMemory } from "./buffers.ts";
@@ -113,14 +114,10 @@ export class FileSweeper implements BlobSweeper {
       await this.#tree.moveOut(digest, to);
     } catch (error) {
       if (!isMissing(error)) throw error;
-      await mkdir(dirnameOf(to), { recursive: true }).catch(fail);
+      await mkdir(dirname(to), { recursive: true }).catch(fail);
       await this.#tree.moveOut(digest, to);
     }
   }
-}
-
-function dirnameOf(path: string): string {
-  return path.slice(0, path.lastIndexOf("/"));
 }
 
 async function namesIn(directory: string): Promise<string[]> {

@@ -112,7 +112,7 @@ export class JournalIndex implements Index {
   }
 
   blob(name: RepositoryName, digest: Digest, look?: Look): Awaitable<BlobEntry | undefined> {
-    return this.#look(name, (state) => this.#found(state.blobs.get(digest), look), digest);
+    return this.#look(name, (state) => this.#promises.found(state.blobs.get(digest), look), digest);
   }
 
   blobs(name: RepositoryName, page: PageRequest): Promise<Page<BlobEntry>> {
@@ -124,7 +124,7 @@ export class JournalIndex implements Index {
   }
 
   manifest(name: RepositoryName, digest: Digest, look?: Look): Awaitable<ManifestEntry | undefined> {
-    return this.#look(name, (state) => this.#found(state.manifests.get(digest), look), digest);
+    return this.#look(name, (state) => this.#promises.found(state.manifests.get(digest), look), digest);
   }
 
   manifests(
@@ -163,12 +163,6 @@ export class JournalIndex implements Index {
   #look<T>(name: RepositoryName, look: (state: RepositoryState) => T, key: string): Awaitable<T> {
     const state = this.#repositories.peek(name)?.durable(key);
     return state === undefined ? this.#read(name, look, key) : look(state);
-  }
-
-  /** Promised in the same moment in which it is found: nothing can come between. */
-  #found<T extends BlobEntry | ManifestEntry>(entry: T | undefined, look: Look | undefined): T | undefined {
-    if (entry !== undefined && look?.promise === true) this.#promises.giveEntry(entry);
-    return entry;
   }
 
   #read<T>(name: RepositoryName, look: (state: RepositoryState) => T, key?: string): Promise<T> {

@@ -83,7 +83,7 @@ class MemoryIndex implements Index {
   }
 
   async blob(repository: RepositoryName, digest: Digest, look?: Look): Promise<BlobEntry | undefined> {
-    return this.#found(this.#state(repository).blobs.get(digest), look);
+    return this.#promises.found(this.#state(repository).blobs.get(digest), look);
   }
 
   async blobs(repository: RepositoryName, page: PageRequest): Promise<Page<BlobEntry>> {
@@ -99,7 +99,7 @@ class MemoryIndex implements Index {
     digest: Digest,
     look?: Look,
   ): Promise<ManifestEntry | undefined> {
-    return this.#found(this.#state(repository).manifests.get(digest), look);
+    return this.#promises.found(this.#state(repository).manifests.get(digest), look);
   }
 
   async manifests(
@@ -141,11 +141,6 @@ class MemoryIndex implements Index {
   async close(): Promise<void> {
     this.#closed = true;
     this.#repositories.clear();
-  }
-
-  #found<T extends BlobEntry | ManifestEntry>(entry: T | undefined, look: Look | undefined): T | undefined {
-    if (entry !== undefined && look?.promise === true) this.#promises.giveEntry(entry);
-    return entry;
   }
 
   #assertOpen(): void {

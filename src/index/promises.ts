@@ -1,5 +1,5 @@
 import type { Digest } from "../core/digest.ts";
-import type { BlobEntry, ManifestEntry } from "./port.ts";
+import type { BlobEntry, Look, ManifestEntry } from "./port.ts";
 
 /**
  * What somebody has been told is here, and may now rely on: a client that hears that a blob exists does not send
@@ -12,6 +12,12 @@ export class Promises {
 
   give(digest: Digest): void {
     this.#young.add(digest);
+  }
+
+  /** An entry that was looked for, promised in the same moment in which it is found: nothing can come between. */
+  found<T extends BlobEntry | ManifestEntry>(entry: T | undefined, look: Look | undefined): T | undefined {
+    if (entry !== undefined && look?.promise === true) this.giveEntry(entry);
+    return entry;
   }
 
   /** Of a manifest also what it names: whoever is told of one comes for that next. */

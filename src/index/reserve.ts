@@ -1,5 +1,6 @@
 import { randomFillSync } from "node:crypto";
 import { open, rm, stat, statfs, truncate } from "node:fs/promises";
+import { dirname } from "node:path";
 import type { Disk, DiskFile } from "./disk.ts";
 
 // Bytes: some 5,000 lines of the journal. Deleting that much gives back more than is needed to go on.
@@ -25,7 +26,7 @@ export class Reserve {
 
   /** Takes the space, when there is enough of it; without it, everything works until the disk is full. */
   async fill(): Promise<boolean> {
-    const { bavail, bsize } = await statfs(dirnameOf(this.#path));
+    const { bavail, bsize } = await statfs(dirname(this.#path));
     const present = (await stat(this.#path).catch(() => undefined))?.size ?? 0;
     if (present === SIZE) return true;
     if (bavail * bsize < SIZE * ROOM) return false;
@@ -88,8 +89,4 @@ function reserved(file: DiskFile, reserve: Reserve): DiskFile {
     sync: () => file.sync(),
     close: () => file.close(),
   };
-}
-
-function dirnameOf(path: string): string {
-  return path.slice(0, path.lastIndexOf("/"));
 }

@@ -1,22 +1,7 @@
-import { spawnSync } from "node:child_process";
-import test, { type ExecutionContext } from "ava";
+import test from "ava";
 import { digestOf } from "../../src/core/digest.ts";
-import { temporaryDirectory } from "../index/samples.ts";
-import { SKIPPED } from "../tools/tools.ts";
+import { smallDisk } from "../tools/small-disk.ts";
 import { bytesOf, MiB, openStore, readBlob, sourceOf, store, throwsCode, uploadFiles } from "./samples.ts";
-
-/** A file system of its own, of so many bytes. `undefined` where mounting is not allowed. */
-async function smallDisk(t: ExecutionContext, size: number): Promise<string | undefined> {
-  const path = await temporaryDirectory(t);
-  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", path]);
-  if (mounted.status === 0) {
-    t.teardown(() => void spawnSync("umount", ["--lazy", path]));
-    return path;
-  }
-  t.log(`${SKIPPED}mounting a file system needs the rights of root`);
-  t.pass();
-  return undefined;
-}
 
 test("a full disk is STORE_FULL; what had arrived goes on when there is room again", async (t) => {
   const directory = await smallDisk(t, 10 * MiB);
