@@ -2,32 +2,19 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { digestOf } from "../../src/core/digest.ts";
+import { IMAGE_CONFIG, imageOf, MANIFEST as MANIFEST_TYPE } from "../http/v2/client.ts";
 import { temporaryDirectory } from "../tools/server.ts";
 import { run, serve } from "./command.ts";
 
-const CONFIG = '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers"}}';
-const TYPE = "application/vnd.oci.image.manifest.v1+json";
-
-const describe = (mediaType: string, content: string) => ({
-  mediaType,
-  digest: digestOf(Buffer.from(content)),
-  size: content.length,
-});
-
-const MANIFEST = JSON.stringify({
-  schemaVersion: 2,
-  mediaType: TYPE,
-  config: describe("application/vnd.oci.image.config.v1+json", CONFIG),
-  layers: [describe("application/vnd.oci.image.layer.v1.tar", "layer")],
-});
+const MANIFEST = imageOf("layer");
 const ID = digestOf(Buffer.from(MANIFEST));
 
 async function pushImage(url: string, tag = "v1"): Promise<void> {
-  for (const body of [CONFIG, "layer"]) {
+  for (const body of [IMAGE_CONFIG, "layer"]) {
     const upload = `${url}/v2/team/app/blobs/uploads/?digest=${digestOf(Buffer.from(body))}`;
     if ((await fetch(upload, { method: "POST", body })).status !== 201) throw new Error("not taken");
   }
-  const headers = { "Content-Type": TYPE };
+  const headers = { "Content-Type": MANIFEST_TYPE };
   await fetch(`${url}/v2/team/app/manifests/${tag}`, { method: "PUT", body: MANIFEST, headers });
 }
 
@@ -46,7 +33,7 @@ test("a running server collects when it is told to, and says beforehand what it 
   const { data, server } = await serveDeleted(t);
   const dry = await run(t, ["gc", "--dry-run", "--json", "--data", data]);
   t.is(dry.code, 0, dry.stderr);
-  const digests = [ID, ...[CONFIG, "layer"].map((text) => digestOf(Buffer.from(text)))].sort();
+  const digests = [ID, ...[IMAGE_CONFIG, "layer"].map((text) => digestOf(Buffer.from(text)))].sort();
   const blobs = lines(dry.stdout)
     .map((line) => JSON.parse(line))
     .filter(({ what }) => what === "blob");
@@ -60,13 +47,13 @@ test("a running server collects when it is told to, and says beforehand what it 
   const discarded = lines(trash.stdout).map((line) => JSON.parse(line));
   t.deepEqual(discarded.map(({ digest }) => digest).sort(), digests);
   for (const { digest, what, mediaType } of discarded) {
-    const expected = digest === ID ? ["manifest", TYPE] : ["blob", "application/octet-stream"];
+    const expected = digest === ID ? ["manifest", MANIFEST_TYPE] : ["blob", "application/octet-stream"];
     t.deepEqual([what, mediaType], expected);
   }
   const shown = (await run(t, ["trash", "--data", data])).stdout;
   t.regex(
     shown,
-    new RegExp(`^${ID} .* bytes  until 20.* UTC  manifest  ${TYPE.replaceAll("+", "\\+")}$`, "m"),
+    new RegExp(`^${ID} .* bytes  until 20.* UTC  manifest  ${MANIFEST_TYPE.replaceAll("+", "\\+")}$`, "m"),
   );
 });
 

@@ -5,25 +5,13 @@ import { openControl } from "../../src/cli/operations/control.ts";
 import type { Operations, ScrubRequest } from "../../src/cli/operations/operations.ts";
 import { digestOf } from "../../src/core/digest.ts";
 import { pathOf, spoil } from "../blobs/samples.ts";
+import { IMAGE_CONFIG, imageOf, MANIFEST as MANIFEST_TYPE } from "../http/v2/client.ts";
 import { temporaryDirectory } from "../tools/server.ts";
 import { run, serve, start } from "./command.ts";
 
-const CONFIG = '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers"}}';
 const LAYER = "layer ".repeat(50_000);
-const TYPE = "application/vnd.oci.image.manifest.v1+json";
 
-const describe = (mediaType: string, content: string) => ({
-  mediaType,
-  digest: digestOf(Buffer.from(content)),
-  size: content.length,
-});
-
-const MANIFEST = JSON.stringify({
-  schemaVersion: 2,
-  mediaType: TYPE,
-  config: describe("application/vnd.oci.image.config.v1+json", CONFIG),
-  layers: [describe("application/vnd.oci.image.layer.v1.tar", LAYER)],
-});
+const MANIFEST = imageOf(LAYER);
 const ID = digestOf(Buffer.from(MANIFEST));
 const LAYER_ID = digestOf(Buffer.from(LAYER));
 
@@ -36,8 +24,8 @@ async function pushBlob(url: string, body: string): Promise<void> {
 async function serveImage(t: ExecutionContext) {
   const data = join(await temporaryDirectory(t), "data");
   const server = await serve(t, ["--data", data]);
-  for (const body of [CONFIG, LAYER]) await pushBlob(server.url, body);
-  const headers = { "Content-Type": TYPE };
+  for (const body of [IMAGE_CONFIG, LAYER]) await pushBlob(server.url, body);
+  const headers = { "Content-Type": MANIFEST_TYPE };
   await fetch(`${server.url}/v2/team/app/manifests/v1`, { method: "PUT", body: MANIFEST, headers });
   const stop = async () => {
     server.child.kill("SIGTERM");
@@ -119,7 +107,7 @@ test("an index that is lost is rebuilt from the blobs, when no server runs", asy
   t.is(rebuilt.code, 0, rebuilt.stderr);
   t.is(
     rebuilt.stdout,
-    `found  ${ID}  ${TYPE}\n` +
+    `found  ${ID}  ${MANIFEST_TYPE}\n` +
       "1 manifests and 2 blobs are in lost/found now\n" +
       "1 repositories, 1 manifests, 2 blobs, 0 tags checked: nothing is wrong\n",
   );
