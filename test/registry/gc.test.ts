@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import test from "ava";
 import { createMemoryBlobs } from "../../src/blobs/memory.ts";
 import type { UploadId } from "../../src/blobs/port.ts";
+import { parseRepositoryName } from "../../src/core/name.ts";
 import { compileRules } from "../../src/core/rules.ts";
 import { createMemoryIndex } from "../../src/index/memory.ts";
 import type { Verdict } from "../../src/registry/gc/collected.ts";
@@ -263,6 +264,26 @@ test("nothing is collected while a part of the index is damaged", async (t) => {
   await world.blob();
   await t.throwsAsync(world.collect(), { code: "UNAVAILABLE", message: /team\/app/ });
   t.true(await world.has(orphan));
+});
+
+test("once damage is known, nothing leaves an index, until it has been repaired", async (t) => {
+  const damaged = new Set<string>(["team/zoo"]);
+  const blobs = createMemoryBlobs({ limit: 1e8 });
+  const index = Object.assign(createMemoryIndex(), { intact: async (name: string) => !damaged.has(name) });
+  const world = new World({ blobs, index }, [], 0);
+  await index.apply(parseRepositoryName("team/zoo"), transaction([link(await world.bytes(), { size: 100 })]));
+  const [orphan, unused] = [await world.bytes(), await world.blob()];
+  await world.age();
+  await t.throwsAsync(world.collect(), { message: /team\/zoo/ }, "found after team/app was collected");
+  t.is(await index.blob(TEAM, unused), undefined);
+  t.true(await world.has(unused));
+  const later = await world.blob();
+  await world.age();
+  await t.throwsAsync(world.collect(), { message: /team\/zoo/ });
+  t.truthy(await index.blob(TEAM, later));
+  t.true(await world.has(orphan));
+  damaged.clear();
+  t.like(await world.collect(), { links: 2, blobs: 4 });
 });
 
 test("a store whose index is missing loses nothing", async (t) => {

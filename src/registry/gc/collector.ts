@@ -39,6 +39,8 @@ export class Collector {
   readonly #options: CollectorOptions;
   readonly #startedAt = Date.now();
   #running: Promise<Collected> | undefined;
+  /** Where the last collection ended early. */
+  #damaged: RepositoryName | undefined;
 
   constructor(stores: { blobs: BlobStore; index: Index; holds: Holds }, options: CollectorOptions) {
     this.#blobs = stores.blobs;
@@ -79,11 +81,12 @@ export class Collector {
     const waits = waitsUntil > Date.now();
     this.#holds.remember();
     try {
-      await this.#requireIntact(run);
+      if (this.#damaged !== undefined) await this.#requireIntact(this.#damaged);
       const needed = await this.#blobsOfUploads(run);
       let repositories = 0;
       for await (const repository of everyRepository(this.#index)) {
         repositories += 1;
+        await this.#requireIntact(repository);
         const leaving = waits ? NOTHING : await this.#inIndex.collect(repository, run);
         await this.#mark(repository, needed, leaving, run);
       }
@@ -96,19 +99,16 @@ export class Collector {
     }
   }
 
-  /** What a damaged part of the index needed, nobody knows. */
-  async #requireIntact({ pace }: Run): Promise<void> {
-    for await (const repository of everyRepository(this.#index)) {
-      await pace.step();
-      if (await this.#index.intact(repository)) continue;
-      throw new LayerdError(
-        "UNAVAILABLE",
-        `nothing is collected while the index of ${repository} is damaged`,
-        {
-          detail: { repository },
-        },
-      );
+  /** What a damaged part of the index needed, nobody knows: no bytes leave, and nothing else once that is known. */
+  async #requireIntact(repository: RepositoryName): Promise<void> {
+    if (await this.#index.intact(repository)) {
+      this.#damaged = undefined;
+      return;
     }
+    this.#damaged = repository;
+    throw new LayerdError("UNAVAILABLE", `nothing is collected while the index of ${repository} is damaged`, {
+      detail: { repository },
+    });
   }
 
   /** Published, and not linked yet: the process died between the two, or the link failed. Their clients go on. */

@@ -3,11 +3,15 @@ import { algorithmOf, DIGEST_ALGORITHMS, type Digest, hexOf } from "../../core/d
 // Bytes of a slot: one that says whether it is used and by which algorithm, then half of a SHA-256. Two digests of
 // which so much is equal would keep each other, which costs space and loses nothing.
 const WIDTH = 17;
-const SLOTS_MIN = 1024;
+const SLOTS_MIN = 16;
+const SHARDS = 4096;
 
-/** Digests, in 17 to 34 bytes each: a set of strings would take 200, for every blob there is. */
+/**
+ * Digests, in 34 to 68 bytes each: a set of strings would take 200, for every blob there is. In shards, so that
+ * growing is done a little at a time: nobody waits for all of it to be copied.
+ */
 export class DigestSet {
-  #slots = Buffer.alloc(WIDTH * SLOTS_MIN);
+  readonly #shards: (Shard | undefined)[] = Array.from({ length: SHARDS });
   #size = 0;
 
   get size(): number {
@@ -16,8 +20,27 @@ export class DigestSet {
 
   /** Whether it was not among them. */
   add(digest: Digest): boolean {
-    if ((this.#size + 1) * 2 * WIDTH > this.#slots.length) this.#grow();
     const slot = slotOf(digest);
+    const shard = shardOf(slot);
+    this.#shards[shard] ??= new Shard();
+    if (!this.#shards[shard].add(slot)) return false;
+    this.#size += 1;
+    return true;
+  }
+
+  has(digest: Digest): boolean {
+    const slot = slotOf(digest);
+    return this.#shards[shardOf(slot)]?.has(slot) === true;
+  }
+}
+
+class Shard {
+  #slots = Buffer.alloc(WIDTH * SLOTS_MIN);
+  #size = 0;
+
+  /** Whether it was not there. */
+  add(slot: Buffer): boolean {
+    if ((this.#size + 1) * 2 * WIDTH > this.#slots.length) this.#grow();
     const at = find(this.#slots, slot);
     if (this.#slots[at] !== 0) return false;
     slot.copy(this.#slots, at);
@@ -25,8 +48,8 @@ export class DigestSet {
     return true;
   }
 
-  has(digest: Digest): boolean {
-    return this.#slots[find(this.#slots, slotOf(digest))] !== 0;
+  has(slot: Buffer): boolean {
+    return this.#slots[find(this.#slots, slot)] !== 0;
   }
 
   #grow(): void {
@@ -45,6 +68,10 @@ function slotOf(digest: Digest): Buffer {
   slot[0] = DIGEST_ALGORITHMS.indexOf(algorithmOf(digest)) + 1;
   slot.write(hexOf(digest).slice(0, (WIDTH - 1) * 2), 1, "hex");
   return slot;
+}
+
+function shardOf(slot: Buffer): number {
+  return slot.readUInt16LE(5) % SHARDS;
 }
 
 /** Where `slot` is, or the free place where it belongs. A digest is its own hash. */
