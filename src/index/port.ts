@@ -197,8 +197,12 @@ export interface Index {
    * is the manifest that a tag is taken from, by being deleted or moved.
    */
   apply(repository: RepositoryName, transaction: Transaction): Promise<void>;
-  /** Begins a new generation of promises, and ends those that are older than the last one. */
-  agePromises(): Promise<void>;
+  /**
+   * Begins a new generation of promises, and ends those that are older than the last one.
+   * @param period milliseconds; where several processes share an index, a generation that another one began less
+   * than that ago goes on.
+   */
+  agePromises(period?: number): Promise<void>;
   /** Whether somebody has been promised it, in whichever repository. */
   isPromised(digest: Digest): Promise<boolean>;
   /** Whether nothing of a repository's record is known to be damaged. Reads it. */

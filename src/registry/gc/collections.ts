@@ -30,7 +30,7 @@ export class Collections {
     const { gc, onError } = options;
     this.#collector = collector;
     this.#aging = setInterval(() => {
-      stores.index.agePromises().catch((error: unknown) => onError(error, "ending promises"));
+      stores.index.agePromises(gc.grace).catch((error: unknown) => onError(error, "ending promises"));
     }, gc.grace).unref();
     this.#relieving = setInterval(() => {
       relieve(stores.blobs).catch((error: unknown) => onError(error, "making room on the disk"));

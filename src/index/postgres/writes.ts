@@ -1,0 +1,101 @@
+import type { Digest } from "../../core/digest.ts";
+import type { Tag } from "../../core/name.ts";
+import { bytesOf } from "../../postgres/digests.ts";
+import { type Connection, run, statements } from "../../postgres/statement.ts";
+import type { BlobEntry, ManifestEntry, TagEntry } from "../port.ts";
+import type { RepositoryState } from "../state.ts";
+import { BLOB_COLUMNS, MANIFEST_COLUMNS } from "./reads.ts";
+import { KIND, valuesOfBlob, valuesOfManifest } from "./rows.ts";
+
+/** The entries of a state. They are only ever replaced, so that two states differ where their entries are not the same. */
+export interface Entries {
+  readonly blobs: ReadonlyMap<Digest, BlobEntry>;
+  readonly manifests: ReadonlyMap<Digest, ManifestEntry>;
+  readonly tags: ReadonlyMap<Tag, TagEntry>;
+}
+
+// $1 is the repository's id.
+const STATEMENTS = statements("write", {
+  putBlob: `insert into blobs (repository, ${BLOB_COLUMNS}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    on conflict (repository, digest) do update set
+      size = excluded.size, media_type = excluded.media_type, name = excluded.name,
+      diff_id = excluded.diff_id, unpacked_size = excluded.unpacked_size`,
+  deleteBlobs: "delete from blobs where repository = $1 and digest = any ($2::bytea[])",
+  putManifest: `insert into manifests (repository, ${MANIFEST_COLUMNS})
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+  // What names this and what it names, in one table: docs/database.md.
+  putNamings: `insert into namings (repository, position, kind, named)
+    select distinct $1::bigint, $2::bigint, n.kind, n.named from unnest($3::smallint[], $4::bytea[]) n (kind, named)`,
+  deleteManifests: "delete from manifests where repository = $1 and digest = any ($2::bytea[])",
+  putTags: `insert into tags (repository, tag, digest, updated_at)
+    select $1::bigint, t.tag, t.digest, t.updated_at
+    from unnest($2::text[], $3::bytea[], $4::timestamptz[]) t (tag, digest, updated_at)
+    on conflict (repository, tag) do update set digest = excluded.digest, updated_at = excluded.updated_at`,
+  deleteTags: "delete from tags where repository = $1 and tag = any ($2::text[])",
+  position: "update repositories set position = $2 where id = $1 and position < $2",
+});
+
+export function entriesOf(state: RepositoryState): Entries {
+  return {
+    blobs: new Map(state.blobs.toArray().map((entry) => [entry.digest, entry])),
+    manifests: new Map(state.manifests.toArray().map((entry) => [entry.digest, entry])),
+    tags: new Map(state.tags.toArray().map((entry) => [entry.tag, entry])),
+  };
+}
+
+/** Writes where `state` is not what it was `before`. */
+export async function writeDifference(
+  connection: Connection,
+  id: number,
+  before: Entries,
+  state: RepositoryState,
+): Promise<void> {
+  const after = entriesOf(state);
+  const gone = {
+    blobs: missing(before.blobs, after.blobs),
+    manifests: missing(before.manifests, after.manifests),
+    tags: missing(before.tags, after.tags),
+  };
+  const bytes = (digests: readonly Digest[]) => digests.map(bytesOf);
+  if (gone.tags.length > 0) await run(connection, STATEMENTS.deleteTags, [id, gone.tags]);
+  if (gone.manifests.length > 0)
+    await run(connection, STATEMENTS.deleteManifests, [id, bytes(gone.manifests)]);
+  if (gone.blobs.length > 0) await run(connection, STATEMENTS.deleteBlobs, [id, bytes(gone.blobs)]);
+  for (const blob of changed(before.blobs, after.blobs)) {
+    await run(connection, STATEMENTS.putBlob, [id, ...valuesOfBlob(blob)]);
+  }
+  for (const manifest of changed(before.manifests, after.manifests)) {
+    await putManifest(connection, id, manifest);
+  }
+  await putTags(connection, id, changed(before.tags, after.tags));
+  await run(connection, STATEMENTS.position, [id, state.position]);
+}
+
+async function putManifest(connection: Connection, id: number, manifest: ManifestEntry): Promise<void> {
+  await run(connection, STATEMENTS.putManifest, [id, ...valuesOfManifest(manifest)]);
+  const { blobs, manifests = [], subject } = manifest;
+  const namings = [
+    ...blobs.map((digest) => ({ kind: KIND.blob, digest })),
+    ...manifests.map((digest) => ({ kind: KIND.manifest, digest })),
+    ...(subject === undefined ? [] : [{ kind: KIND.subject, digest: subject }]),
+  ];
+  if (namings.length === 0) return;
+  const kinds = namings.map(({ kind }) => kind);
+  const named = namings.map(({ digest }) => bytesOf(digest));
+  await run(connection, STATEMENTS.putNamings, [id, manifest.position, kinds, named]);
+}
+
+async function putTags(connection: Connection, id: number, tags: readonly TagEntry[]): Promise<void> {
+  if (tags.length === 0) return;
+  const digests = tags.map(({ digest }) => bytesOf(digest));
+  const times = tags.map(({ updatedAt }) => updatedAt);
+  await run(connection, STATEMENTS.putTags, [id, tags.map(({ tag }) => tag), digests, times]);
+}
+
+function missing<K, V>(before: ReadonlyMap<K, V>, after: ReadonlyMap<K, V>): K[] {
+  return [...before.keys()].filter((key) => !after.has(key));
+}
+
+function changed<K, V>(before: ReadonlyMap<K, V>, after: ReadonlyMap<K, V>): V[] {
+  return [...after].flatMap(([key, entry]) => (before.get(key) === entry ? [] : [entry]));
+}

@@ -1,0 +1,36 @@
+import { isLayerdError, LayerdError } from "../core/errors.ts";
+
+/*
+ * Codes are those of PostgreSQL's manual, appendix A; without one, it is the connection that failed.
+ */
+
+// Classes: connection, insufficient resources, program limits, operator intervention, system error.
+const UNAVAILABLE_CLASSES = ["08", "53", "54", "57", "58"];
+// Invalid authorization, read-only transaction, a lock that was not to be had in time, no such database.
+const UNAVAILABLE_CODES = ["28000", "28P01", "25006", "55P03", "3D000"];
+// Serialization failure, deadlock.
+const AGAIN = ["40001", "40P01"];
+
+function codeOf(error: unknown): string | undefined {
+  const { code } = error as { code?: unknown };
+  return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+}
+
+/** Whether the transaction was taken back because others were at the same rows: it may be tried again at once. */
+export function isConflict(error: unknown): boolean {
+  return AGAIN.includes(codeOf(error) ?? "");
+}
+
+/** What a caller is told: UNAVAILABLE when the database could not do it; what is wrong with a statement stays as it is. */
+export function toStoreError(error: unknown): unknown {
+  if (isLayerdError(error)) return error;
+  const code = codeOf(error);
+  const unavailable =
+    code === undefined ||
+    isConflict(error) ||
+    UNAVAILABLE_CODES.includes(code) ||
+    UNAVAILABLE_CLASSES.includes(code.slice(0, 2));
+  return unavailable
+    ? new LayerdError("UNAVAILABLE", "the database does not answer; try again", { cause: error })
+    : error;
+}

@@ -1,0 +1,48 @@
+import pg from "pg";
+
+export interface PoolOptions {
+  /** `postgres://user:password@host:port/database`, with the parameters of libpq such as `sslmode`. */
+  readonly url: string;
+  /** Connections that are open at a time. */
+  readonly connections: number;
+  /** Told of a connection that broke while nobody used it; the pool opens another when one is needed. */
+  readonly onLost: (error: Error) => void;
+}
+
+// Milliseconds. Whoever waits for longer than these is told to try again.
+const CONNECT_WITHIN = 5000;
+const STATEMENT_WITHIN = 30_000;
+const LOCKED_WITHIN = 10_000;
+// A server that died in the middle of a transaction must not keep others from a repository.
+const IDLE_IN_TRANSACTION = 15_000;
+
+/** Opens no connection yet. The caller ends the pool. */
+export function openPool({ url, connections, onLost }: PoolOptions): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: connections,
+    connectionTimeoutMillis: CONNECT_WITHIN,
+    statement_timeout: STATEMENT_WITHIN,
+    lock_timeout: LOCKED_WITHIN,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION,
+    // What answers no more is noticed, also behind a firewall that drops packets.
+    query_timeout: STATEMENT_WITHIN + CONNECT_WITHIN,
+    keepAlive: true,
+    application_name: "layerd",
+    types: { getTypeParser: parserOf },
+  });
+  pool.on("error", onLost);
+  return pool;
+}
+
+/** Counts and sizes are numbers here: PostgreSQL's 64 bits hold more than a number can, but no bytes of that many. */
+const parserOf = ((type: number, format: "text" | "binary" = "text") =>
+  type === pg.types.builtins.INT8 ? parseInteger : pg.types.getTypeParser(type, format)) as NonNullable<
+  pg.CustomTypesConfig["getTypeParser"]
+>;
+
+function parseInteger(text: string): number {
+  const number = Number(text);
+  if (!Number.isSafeInteger(number)) throw new RangeError(`${text} is larger than any size can be`);
+  return number;
+}
