@@ -8,6 +8,7 @@ import {
 } from "./config/sources.ts";
 
 export { configAsJson, describeConfig, flagUsage, settingsTable } from "./config/describe.ts";
+export { FILES } from "./config/index-place.ts";
 export { check, size } from "./config/kinds.ts";
 export { didYouMean } from "./config/nearest.ts";
 export {

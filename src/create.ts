@@ -2,18 +2,12 @@ import { statfs } from "node:fs/promises";
 import type { Server } from "node:http";
 import type Koa from "koa";
 import { type Logger, pino } from "pino";
-import { AuditLog } from "./audit/audit-log.ts";
 import { type Authorize, allowEverything } from "./auth/policy.ts";
-import type { CacheCounts } from "./blobs/file-reader.ts";
-import { openFilesystemBlobs } from "./blobs/filesystem.ts";
-import { createMemoryBlobs } from "./blobs/memory.ts";
-import type { BlobStore, ScrubNotes } from "./blobs/port.ts";
-import { fileScrubNotes } from "./blobs/scrub-note.ts";
-import { ConfigError, resolveStoreConfig, type StoreConfig, type StoreOptions } from "./config.ts";
+import type { ScrubNotes } from "./blobs/port.ts";
+import { resolveStoreConfig, type StoreConfig, type StoreOptions } from "./config.ts";
 import { digestOf } from "./core/digest.ts";
 import { parseRepositoryName } from "./core/name.ts";
 import { compileRules, type Rules } from "./core/rules.ts";
-import { type DataDirectory, openDataDirectory } from "./data-directory.ts";
 import { createMiddleware } from "./http/app.ts";
 import { Links } from "./http/links.ts";
 import type { RequestLine } from "./http/observe.ts";
@@ -21,10 +15,6 @@ import type { Call } from "./http/request-context.ts";
 import { RequestCounts } from "./http/request-counts.ts";
 import { configureServer } from "./http/server.ts";
 import { Traffic } from "./http/traffic.ts";
-import { openJournalIndex } from "./index/journal.ts";
-import { createMemoryIndex } from "./index/memory.ts";
-import type { Commit, Index, OnCommit } from "./index/port.ts";
-import { CommitCounts } from "./metrics/commit-counts.ts";
 import { createMetrics } from "./metrics/metrics.ts";
 import type { Checked } from "./registry/check/checker.ts";
 import type { Fault } from "./registry/check/fault.ts";
@@ -36,6 +26,7 @@ import { createRegistry, type Registry } from "./registry/registry.ts";
 import type { Progress } from "./registry/scrub/progress.ts";
 import type { Rot, Scrubbed } from "./registry/scrub/scrubber.ts";
 import type { ScrubsOptions } from "./registry/scrub/scrubs.ts";
+import { openStores, release, type Stores } from "./stores.ts";
 import { VERSION } from "./version.ts";
 
 export { METRICS_TYPE } from "./metrics/metrics.ts";
@@ -94,7 +85,8 @@ export interface Layerd {
 /**
  * Opens a store and returns what serves it: no listener, no globals; two in one process do not meet.
  * @param config as in a config file; unknown keys are refused. Default: data in `./data`.
- * @throws DataDirectoryError when the data directory cannot be used, ConfigError for a wrong setting.
+ * @throws DataDirectoryError when the data directory cannot be used, DatabaseError when the database cannot,
+ * ConfigError for a wrong setting.
  */
 export async function createLayerd(config: StoreOptions = {}, host: Host = {}): Promise<Layerd> {
   const settings = resolveStoreConfig(config);
@@ -171,77 +163,6 @@ function scrubOptions(settings: StoreConfig, notes: ScrubNotes | undefined, log:
   };
 }
 
-interface Stores {
-  readonly blobs: BlobStore;
-  readonly index: Index;
-  /** Absent in memory, where there is no disk to be distrusted. */
-  readonly scrubNotes: ScrubNotes | undefined;
-  readonly directory: DataDirectory | undefined;
-  readonly cacheCounts: CacheCounts | undefined;
-}
-
-/** What is told of every change: the audit log, and the counts. */
-interface Witnesses {
-  readonly audit: AuditLog | undefined;
-  readonly commits: CommitCounts;
-}
-
-async function openStores(settings: StoreConfig, log: Logger): Promise<Stores & Witnesses> {
-  const audit = await openAuditLog(settings, log);
-  const commits = new CommitCounts();
-  const onCommit = (commit: Commit) => {
-    commits.add(commit);
-    audit?.committed(commit);
-  };
-  try {
-    const open = settings.memory ? openMemory : openFiles;
-    return { ...(await open(settings, log, onCommit)), audit, commits };
-  } catch (error) {
-    await audit?.close();
-    throw error;
-  }
-}
-
-/** @throws ConfigError */
-async function openAuditLog(settings: StoreConfig, log: Logger): Promise<AuditLog | undefined> {
-  const { auditLog: path, auditLogSize: maxSize, auditLogFiles: keep } = settings;
-  if (path === "") return undefined;
-  try {
-    return await AuditLog.open(path, { maxSize, keep, log });
-  } catch (error) {
-    const { message } = error as Error;
-    throw new ConfigError(
-      `the audit log cannot be written: ${message}; auditLog names a file that this user may write, in a directory that is there`,
-    );
-  }
-}
-
-async function openMemory({ memoryLimit }: StoreConfig, _log: Logger, onCommit: OnCommit): Promise<Stores> {
-  const blobs = createMemoryBlobs({ limit: memoryLimit });
-  const index = createMemoryIndex({ onCommit });
-  return { blobs, index, scrubNotes: undefined, directory: undefined, cacheCounts: undefined };
-}
-
-async function openFiles(settings: StoreConfig, log: Logger, onCommit: OnCommit): Promise<Stores> {
-  const { durability, minFree } = settings;
-  const cacheCounts = { hits: 0, misses: 0 };
-  const opened = await openDataDirectory({ path: settings.data, durability });
-  try {
-    const directory = opened.path;
-    const blobs = await openFilesystemBlobs({ directory, durability, minFree, log, cacheCounts });
-    const index = await openJournalIndex({ directory, durability, log, onCommit });
-    return { blobs, index, scrubNotes: fileScrubNotes(directory), directory: opened, cacheCounts };
-  } catch (error) {
-    await opened.close();
-    throw error;
-  }
-}
-
-async function release({ audit, directory }: Stores & Witnesses): Promise<void> {
-  await audit?.close();
-  await directory?.close();
-}
-
 function makeMiddleware(
   settings: StoreConfig,
   host: Host,
@@ -253,6 +174,7 @@ function makeMiddleware(
   },
 ): Koa.Middleware {
   const { trustProxy, allowedHosts, allowedOrigins } = settings;
+  const repository = parseRepositoryName(settings.repository);
   const nowhere = digestOf(Buffer.from("is the store there?"));
   return createMiddleware({
     service: {
@@ -265,7 +187,7 @@ function makeMiddleware(
     observe: {
       authorize: host.authorize ?? allowEverything,
       identify: host.identify ?? nameOfUser,
-      repository: parseRepositoryName(settings.repository),
+      repository,
       log: parts.log,
       logRequest: host.logRequest ?? ((line) => parts.log.info(line, "request")),
       counts: parts.requests,
@@ -280,6 +202,7 @@ function makeMiddleware(
     guard: { allowedHosts, allowedOrigins, trustProxy },
     probe: async () => {
       await parts.stores.blobs.stat(nowhere);
+      await parts.stores.index.exists(repository);
     },
     passUnknown: host.passUnknown ?? true,
   });

@@ -20,7 +20,10 @@ export function describeConfig({ config, origins }: Resolved): string {
 
 /** The same as plain values: sizes in bytes, durations in milliseconds. */
 export function configAsJson({ config, origins }: Resolved): object {
-  const entries = ALL_SETTINGS.map(({ key }) => [key, { value: config[key], from: origins[key] }]);
+  const entries = ALL_SETTINGS.map(({ key, secret, show }) => {
+    const value = secret === true ? show(config[key]) : config[key];
+    return [key, { value, from: origins[key] }];
+  });
   return Object.fromEntries(entries);
 }
 

@@ -7,6 +7,8 @@ export interface Kind<T> {
   readonly type: z.ZodType<T>;
   /** What is expected, as the end of "… is not …". Absent where `type` itself says what is wrong, by its path. */
   readonly expected?: string;
+  /** Whether a value must not be repeated where others may read it, other than by `show`. */
+  readonly secret?: true;
   /** Reads what stands in a flag, an environment variable or a file; what it cannot read it returns as is. */
   read(written: unknown): unknown;
   /** The value as somebody would write it. */
@@ -24,6 +26,7 @@ export function check<T>(kind: Kind<T>, written: unknown, read = kind.read(writt
   if (result.success) return { value: Object.freeze(result.data) };
   const { path = [], message = "" } = result.error.issues[0] ?? {};
   if (kind.expected === undefined) return { path, message };
+  if (kind.secret === true) return { path: [], message: `what was given is not ${kind.expected}` };
   const culprit = Array.isArray(read) && typeof path[0] === "number" ? read[path[0]] : written;
   return { path: [], message: `${inspect(culprit)} is not ${kind.expected}` };
 }

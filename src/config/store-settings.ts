@@ -1,3 +1,4 @@
+import { FILES, indexPlace } from "./index-place.ts";
 import { boolean, count, duration, list, oneOf, repositoryName, size, some, text } from "./kinds.ts";
 import { repositoryRules } from "./rules.ts";
 import { setting } from "./setting.ts";
@@ -28,6 +29,18 @@ export const STORE_SETTINGS = {
     help: "Bytes that a store in memory may hold; what does not fit is refused.",
     group: "Storage",
     placeholder: "size",
+  }),
+  index: setting(indexPlace, {
+    default: FILES,
+    help: "Where it is kept what repositories hold: files in the data directory, or a PostgreSQL database (docs/database.md).",
+    group: "Storage",
+    placeholder: "url",
+  }),
+  indexConnections: setting(some, {
+    default: 10,
+    help: "Connections to that database that are open at a time.",
+    group: "Storage",
+    placeholder: "number",
   }),
   durability: setting(oneOf("full", "os"), {
     default: "full",

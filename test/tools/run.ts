@@ -2,6 +2,8 @@ import { spawn, spawnSync } from "node:child_process";
 import { delimiter, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { styleText } from "node:util";
+import { ARRANGEMENT } from "./arrangement.ts";
+import { Postgres, SHARED } from "./postgres.ts";
 import { readTap, type TapTest } from "./tap.ts";
 
 /*
@@ -24,8 +26,12 @@ function check(title: string, command: string, ...args: readonly string[]): TapT
   return { title, outcome, reason: undefined, details: outcome === "passed" ? [] : [stdout, stderr] };
 }
 
-async function* ava(args: readonly string[]): AsyncIterable<TapTest> {
-  const child = spawn("ava", ["--tap", ...args], { cwd: root, env, stdio: ["ignore", "pipe", "inherit"] });
+async function* ava(args: readonly string[], more: NodeJS.ProcessEnv = {}): AsyncIterable<TapTest> {
+  const child = spawn("ava", ["--tap", ...args], {
+    cwd: root,
+    env: { ...env, ...more },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const exited = new Promise<number | null>((done) => child.once("close", done));
   let failures = 0;
   for await (const test of readTap(createInterface({ input: child.stdout }), say)) {
@@ -40,7 +46,22 @@ async function* ava(args: readonly string[]): AsyncIterable<TapTest> {
 async function* everything(args: readonly string[]): AsyncIterable<TapTest> {
   yield check("lint: biome check", "biome", "check", "--error-on-warnings", "--max-diagnostics=100", ".");
   yield check("types: tsc", "tsc", "--noEmit");
-  yield* ava(args);
+  const postgres = await Postgres.start();
+  const shared = { [SHARED]: String(postgres.port) };
+  try {
+    yield* ava(args, shared);
+    if (args.length === 0) yield* onOtherEngines(shared);
+  } finally {
+    await postgres.remove();
+  }
+}
+
+const HTTP_TESTS = ["v2/*", "layers", "manifests", "resumable"].map((name) => `test/http/${name}.test.ts`);
+
+/** What clients are promised once more, with the index in PostgreSQL. */
+async function* onOtherEngines(shared: NodeJS.ProcessEnv): AsyncIterable<TapTest> {
+  const tests = ava(HTTP_TESTS, { ...shared, [ARRANGEMENT]: "postgres" });
+  for await (const test of tests) yield { ...test, title: `postgres › ${test.title}` };
 }
 
 function say(text: string): void {

@@ -7,6 +7,7 @@ import type { ExecutionContext } from "ava";
 import Koa from "koa";
 import type { StoreOptions } from "../../src/config.ts";
 import { createLayerd, type Host, type Layerd } from "../../src/create.ts";
+import { arranged } from "./arrangement.ts";
 
 export interface TestServer {
   /** `http://127.0.0.1:PORT`, without a slash at the end. */
@@ -37,7 +38,7 @@ export async function startServer(
   host: Host = {},
 ): Promise<TestServer> {
   const data = config.data ?? join(await temporaryDirectory(t), "data");
-  const layerd = await createLayerd({ data, ...config }, { passUnknown: false, ...host });
+  const layerd = await createLayerd(await arranged(data, config), { passUnknown: false, ...host });
   const app = new Koa();
   app.use(layerd.middleware);
   // Koa reports clients that left; a test that makes them leave expects it.

@@ -4,7 +4,10 @@ import { LayerdError } from "../../core/errors.ts";
 import type { RepositoryName, Tag } from "../../core/name.ts";
 import { bytesOf, digestFrom } from "../../postgres/digests.ts";
 import { toStoreError } from "../../postgres/errors.ts";
+import { openPool } from "../../postgres/pool.ts";
+import { settleSchema } from "../../postgres/start.ts";
 import { run, type Statement } from "../../postgres/statement.ts";
+import type { IndexLog } from "../log.ts";
 import { pageOf } from "../page.ts";
 import type {
   BlobEntry,
@@ -25,6 +28,31 @@ import * as promises from "./promises.ts";
 import { READS } from "./reads.ts";
 import { type BlobRow, blobOf, KIND, type ManifestRow, manifestOf, type TagRow, tagOf } from "./rows.ts";
 import { Writer } from "./writer.ts";
+
+export interface OpenOptions {
+  /** `postgres://user:password@host:port/database`. */
+  readonly url: string;
+  /** How many connections may be open at a time. */
+  readonly connections: number;
+  readonly log?: IndexLog;
+  readonly onCommit?: OnCommit;
+}
+
+/**
+ * Opens an index in a database; the schema of an empty one is made.
+ * @throws DatabaseError when it cannot be reached or used, or has the schema of another version
+ */
+export async function openPostgresIndex({ url, connections, log, onCommit }: OpenOptions): Promise<Index> {
+  const onLost = (err: Error) => log?.warn({ err }, "a connection to the database was lost");
+  const pool = openPool({ url, connections, onLost });
+  try {
+    await settleSchema(pool, url);
+  } catch (error) {
+    await pool.end();
+    throw error;
+  }
+  return createPostgresIndex({ pool, ...(onCommit && { onCommit }) });
+}
 
 export interface PostgresIndexOptions {
   /** To a database whose schema is settled. The index ends it. */

@@ -1,11 +1,5 @@
-import { createPostgresIndex } from "../../../src/index/postgres/postgres.ts";
-import { openPool } from "../../../src/postgres/pool.ts";
-import { Schema } from "../../../src/postgres/schema.ts";
+import { openPostgresIndex } from "../../../src/index/postgres/postgres.ts";
 import { testIndex } from "../../suites/index.ts";
-import { database } from "../../tools/postgres.ts";
+import { database } from "../../tools/database.ts";
 
-testIndex("postgres", async (t) => {
-  const pool = openPool({ url: await database(), connections: 5, onLost: (error) => t.log(error) });
-  await new Schema(pool).settle();
-  return createPostgresIndex({ pool });
-});
+testIndex("postgres", async () => await openPostgresIndex({ url: await database(), connections: 5 }));
