@@ -95,7 +95,7 @@ async function openIndex(
   parts: { readonly directory: string; readonly log: Logger; readonly onCommit: OnCommit },
 ): Promise<Index> {
   if (index === FILES) return await openJournalIndex({ durability, ...parts });
-  return await openPostgresIndex({ url: index, connections, ...parts });
+  return await openPostgresIndex({ url: index, connections, durability, ...parts });
 }
 
 /** To be called when the registry is closed. */

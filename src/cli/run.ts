@@ -5,6 +5,7 @@ import { VERSION } from "../version.ts";
 import { configCommand } from "./config.ts";
 import { explainFailure } from "./failures.ts";
 import { healthCommand } from "./health.ts";
+import { migrateCommand } from "./migrate.ts";
 import { checkCommand } from "./operations/check.ts";
 import { gcCommand } from "./operations/gc.ts";
 import { scrubCommand } from "./operations/scrub.ts";
@@ -26,6 +27,11 @@ export async function run(argv: readonly string[]): Promise<void> {
     await program.parseAsync(argv);
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return;
+    // A command that only has subcommands has shown them.
+    if (error instanceof CommanderError && error.code === "commander.help") {
+      process.exitCode = MISUSED;
+      return;
+    }
     process.stderr.write(`layerd: ${explain(error, program)}\n`);
     process.exitCode = error instanceof ConfigError || error instanceof CommanderError ? MISUSED : FAILED;
   }
@@ -38,6 +44,7 @@ const COMMANDS = [
   whyCommand,
   scrubCommand,
   checkCommand,
+  migrateCommand,
   configCommand,
   healthCommand,
 ];
@@ -80,6 +87,7 @@ Examples:
   layerd why sha256:4355a46b…             what needs a layer or a manifest
   layerd scrub                            read everything that is stored, and compare it with its digest
   layerd check                            hold the index against what is stored
+  layerd migrate status                   the schema of the database that holds the index
   layerd config                           the settings in force, and where each came from
 `;
 

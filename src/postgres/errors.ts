@@ -8,6 +8,8 @@ import { isLayerdError, LayerdError } from "../core/errors.ts";
 const UNAVAILABLE_CLASSES = ["08", "53", "54", "57", "58"];
 // Invalid authorization, read-only transaction, a lock that was not to be had in time, no such database.
 const UNAVAILABLE_CODES = ["28000", "28P01", "25006", "55P03", "3D000"];
+// Seconds: a database that fails over or starts anew takes about so long.
+const RETRY_AFTER = "5";
 // Serialization failure, deadlock.
 const AGAIN = ["40001", "40P01"];
 
@@ -31,6 +33,9 @@ export function toStoreError(error: unknown): unknown {
     UNAVAILABLE_CODES.includes(code) ||
     UNAVAILABLE_CLASSES.includes(code.slice(0, 2));
   return unavailable
-    ? new LayerdError("UNAVAILABLE", "the database does not answer; try again", { cause: error })
+    ? new LayerdError("UNAVAILABLE", "the database does not answer; try again", {
+        headers: { "Retry-After": RETRY_AFTER },
+        cause: error,
+      })
     : error;
 }

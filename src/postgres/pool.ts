@@ -32,6 +32,8 @@ export function openPool({ url, connections, onLost }: PoolOptions): pg.Pool {
     types: { getTypeParser: parserOf },
   });
   pool.on("error", onLost);
+  // Of a connection that breaks while somebody has it, between two statements, the next statement tells.
+  pool.on("connect", (client) => client.on("error", () => undefined));
   return pool;
 }
 

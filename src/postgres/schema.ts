@@ -36,8 +36,13 @@ export class Schema {
     return NAMES.map((name) => ({ name, at: taken.get(name) }));
   }
 
-  /** Takes every step up to `to` (default: all). Other servers that do so at the same time wait. @returns those taken */
+  /**
+   * Takes every step up to `to` (default: all). Other servers that do so at the same time wait.
+   * @returns those taken
+   * @throws DatabaseError when there is no such step
+   */
   async up(to: string = NEEDED): Promise<string[]> {
+    if (!NAMES.includes(to)) throw new DatabaseError(`there is no step ${to}; there are ${NAMES.join(", ")}`);
     return done(await this.#migrator.migrateTo(to));
   }
 

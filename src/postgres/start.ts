@@ -1,5 +1,6 @@
 import type pg from "pg";
 import { DatabaseError } from "./database-error.ts";
+import { openPool } from "./pool.ts";
 import { Schema } from "./schema.ts";
 
 /**
@@ -7,11 +8,27 @@ import { Schema } from "./schema.ts";
  * @throws DatabaseError with one sentence that says what is wrong and what to do
  */
 export async function settleSchema(pool: pg.Pool, url: string): Promise<void> {
-  try {
+  await explained(url, async () => {
     const { rows } = await pool.query("select current_setting('transaction_read_only') as read_only");
     if (rows[0]?.read_only === "on")
       throw new DatabaseError(`${placeOf(url)} is read-only: name the primary`);
     await new Schema(pool).settle();
+  });
+}
+
+/** Works on the schema of a database. @throws DatabaseError as above */
+export async function withSchema<T>(url: string, work: (schema: Schema) => Promise<T>): Promise<T> {
+  const pool = openPool({ url, connections: 2, onLost: () => undefined });
+  try {
+    return await explained(url, () => work(new Schema(pool)));
+  } finally {
+    await pool.end();
+  }
+}
+
+async function explained<T>(url: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
   } catch (error) {
     throw explain(error as Error & { code?: string }, url);
   }
@@ -26,7 +43,7 @@ export function explain(error: Error & { code?: string }, url: string): Error {
     case "28P01":
       return say("refuses the user or the password that index names");
     case "3D000":
-      return say("has no such database: create it first, with `createdb`");
+      return say("is not there: create it first, with `createdb`");
     case "42501":
       return say(`does not let this user make or read tables: ${error.message}`);
     case "25006":

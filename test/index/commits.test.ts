@@ -10,7 +10,7 @@ type Open = (t: ExecutionContext, onCommit: OnCommit) => Promise<Index>;
 
 const DRIVERS: Readonly<Record<string, Open>> = {
   postgres: async (_t, onCommit) =>
-    await openPostgresIndex({ url: await database(), connections: 5, onCommit }),
+    await openPostgresIndex({ url: await database(), connections: 5, durability: "full", onCommit }),
   memory: async (_t, onCommit) => createMemoryIndex({ onCommit }),
   journal: async (t, onCommit) =>
     await openJournalIndex({ directory: await temporaryDirectory(t), durability: "full", onCommit }),

@@ -114,7 +114,7 @@ export function onEachDriver(
   test(`${title} (files and postgres)`, async (t) => {
     const directory = await temporaryDirectory(t);
     const blobs = await openFilesystemBlobs({ directory, durability: "os", minFree: 0 });
-    const index = await openPostgresIndex({ url: await database(), connections: 4 });
+    const index = await openPostgresIndex({ url: await database(), connections: 4, durability: "full" });
     await run(t, await new World({ blobs, index }, rules, trashTtl).found()).finally(async () => {
       await index.close();
       await blobs.close();

@@ -17,7 +17,8 @@ import { freePort } from "./ports.ts";
 const NOBODY = 65_534;
 const AS_NOBODY = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
 const START_WITHIN = 30_000;
-// Nobody cuts the power here; without syncs tests take a third of the time.
+// Nobody cuts the power here; without syncs tests take a third of the time. What is acknowledged must survive a crash
+// all the same: layerd asks for that itself.
 const FAST = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
 
 /** The variable that names the port of the server that all files share. */

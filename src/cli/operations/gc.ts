@@ -20,7 +20,16 @@ export function gcCommand(): Command {
       );
       print({ collected, dryRun: options.dryRun === true });
     });
-  return addSettings(command, ["data", "memory", "repository", "rules", "gcGrace", "trashTtl", "durability"]);
+  return addSettings(command, [
+    "data",
+    "memory",
+    "index",
+    "repository",
+    "rules",
+    "gcGrace",
+    "trashTtl",
+    "durability",
+  ]);
 }
 
 const MORE = `

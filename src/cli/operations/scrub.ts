@@ -16,7 +16,7 @@ export function scrubCommand(): Command {
     .option("--json", "One JSON object a line: what is damaged, then what it came to.")
     .addHelpText("after", MORE)
     .action(scrub);
-  return addSettings(command, ["data", "memory", "durability"]);
+  return addSettings(command, ["data", "memory", "index", "durability"]);
 }
 
 const MORE = `

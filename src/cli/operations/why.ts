@@ -24,7 +24,16 @@ export function whyCommand(): Command {
       process.stdout.write(`${written}\n`);
       if (!isHere(explanation)) process.exitCode = NOT_HERE;
     });
-  return addSettings(command, ["data", "memory", "repository", "rules", "gcGrace", "trashTtl", "durability"]);
+  return addSettings(command, [
+    "data",
+    "memory",
+    "index",
+    "repository",
+    "rules",
+    "gcGrace",
+    "trashTtl",
+    "durability",
+  ]);
 }
 
 const MORE = `

@@ -27,13 +27,14 @@ import type {
 import * as promises from "./promises.ts";
 import { READS } from "./reads.ts";
 import { type BlobRow, blobOf, KIND, type ManifestRow, manifestOf, type TagRow, tagOf } from "./rows.ts";
-import { Writer } from "./writer.ts";
+import { Writer, type WriterOptions } from "./writer.ts";
 
 export interface OpenOptions {
   /** `postgres://user:password@host:port/database`. */
   readonly url: string;
   /** How many connections may be open at a time. */
   readonly connections: number;
+  readonly durability: WriterOptions["durability"];
   readonly log?: IndexLog;
   readonly onCommit?: OnCommit;
 }
@@ -42,7 +43,8 @@ export interface OpenOptions {
  * Opens an index in a database; the schema of an empty one is made.
  * @throws DatabaseError when it cannot be reached or used, or has the schema of another version
  */
-export async function openPostgresIndex({ url, connections, log, onCommit }: OpenOptions): Promise<Index> {
+export async function openPostgresIndex(options: OpenOptions): Promise<Index> {
+  const { url, connections, durability, log, onCommit } = options;
   const onLost = (err: Error) => log?.warn({ err }, "a connection to the database was lost");
   const pool = openPool({ url, connections, onLost });
   try {
@@ -51,30 +53,20 @@ export async function openPostgresIndex({ url, connections, log, onCommit }: Ope
     await pool.end();
     throw error;
   }
-  return createPostgresIndex({ pool, ...(onCommit && { onCommit }) });
-}
-
-export interface PostgresIndexOptions {
-  /** To a database whose schema is settled. The index ends it. */
-  readonly pool: pg.Pool;
-  readonly onCommit?: OnCommit;
-}
-
-/** An index in a database, which any number of processes may share. */
-export function createPostgresIndex({ pool, onCommit }: PostgresIndexOptions): Index {
-  return new PostgresIndex(pool, onCommit);
+  return new PostgresIndex({ pool, durability, ...(onCommit && { onCommit }) });
 }
 
 type Promised = { readonly promised: boolean };
 
+/** An index in a database, which any number of processes may share. It ends the pool. */
 class PostgresIndex implements Index {
   readonly #pool: pg.Pool;
   readonly #writer: Writer;
   #closing: Promise<void> | undefined;
 
-  constructor(pool: pg.Pool, onCommit: OnCommit | undefined) {
-    this.#pool = pool;
-    this.#writer = new Writer(pool, onCommit);
+  constructor(options: WriterOptions) {
+    this.#pool = options.pool;
+    this.#writer = new Writer(options);
   }
 
   async apply(repository: RepositoryName, transaction: Transaction): Promise<void> {

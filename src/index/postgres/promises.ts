@@ -12,10 +12,12 @@ import type { BlobEntry, ManifestEntry } from "../port.ts";
  * collector finds the promise, or the reader finds nothing.
  */
 
+// Rows that are deleted at a time: each transaction stays short.
+const FORGOTTEN = 10_000;
 const CURRENT = "(select current from promise_generation)";
 
 // Rows are locked in the order of their digests, by everybody: nobody waits for each other in a circle.
-const STATEMENTS = statements("promise", {
+export const STATEMENTS = statements("promise", {
   give: `insert into promises as p (digest, generation, names_generation)
     select d, ${CURRENT}, case when d = any ($2::bytea[]) then ${CURRENT} else 0 end
     from unnest($1::bytea[]) d order by d
@@ -31,9 +33,9 @@ const STATEMENTS = statements("promise", {
   // By whichever server comes first.
   age: `update promise_generation set current = current + 1, began_at = now()
     where began_at <= now() - make_interval(secs => $1)`,
-  forget: `delete from promises where digest in (
-      select digest from promises where generation < ${CURRENT} - 1 order by digest limit 10000 for update skip locked
-    )`,
+  forget: `delete from promises where digest = any (array(
+      select digest from promises where generation < ${CURRENT} - 1 order by generation limit ${FORGOTTEN} for update skip locked
+    )) returning 1 as gone`,
 });
 
 /** Promises digests; those in `withNames` have what they name among `digests`. */
@@ -78,5 +80,5 @@ export async function isPromised(pool: pg.Pool, digest: Digest): Promise<boolean
 /** @param period milliseconds that a generation lasts at least, whoever ends it. */
 export async function age(pool: pg.Pool, period: number): Promise<void> {
   await run(pool, STATEMENTS.age, [period / 1000]);
-  await run(pool, STATEMENTS.forget, []);
+  for (let gone = FORGOTTEN; gone === FORGOTTEN; ) gone = (await run(pool, STATEMENTS.forget, [])).length;
 }

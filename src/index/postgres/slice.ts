@@ -29,7 +29,7 @@ export interface Keys {
 const NAMED_IN_ERRORS = 10;
 
 // $1 is the repository's id.
-const STATEMENTS = statements("slice", {
+export const STATEMENTS = statements("slice", {
   blobs: `select ${BLOB_COLUMNS} from blobs
     where repository = $1 and digest = any ($2::bytea[]) order by position`,
   tags: `select tag, digest, updated_at from tags where repository = $1 and tag = any ($2::text[])

@@ -16,7 +16,7 @@ const TOGETHER = 64;
 // How often a batch is tried that others get in the way of.
 const TRIES = 5;
 
-const STATEMENTS = statements("writer", {
+export const STATEMENTS = statements("writer", {
   // Also when it is there: whoever comes second waits here for the first.
   lock: "select id, position from repositories where name = $1 for update",
   create: "insert into repositories (name) values ($1) on conflict (name) do nothing returning id, position",
@@ -33,18 +33,27 @@ type Outcome =
   | { readonly error: unknown }
   | { readonly changes: readonly RecordedChange[]; readonly at: string };
 
+export interface WriterOptions {
+  readonly pool: pg.Pool;
+  /** `full`: what is acknowledged is on the database's disk, however it is set up; `os`: as it is set up. */
+  readonly durability: "full" | "os";
+  readonly onCommit?: OnCommit;
+}
+
 /**
  * Applies transactions. Those of one repository one after the other, also among servers: each locks the
  * repository's row. What waits meanwhile in this process is then written together.
  */
 export class Writer {
   readonly #pool: pg.Pool;
+  readonly #begin: string;
   readonly #onCommit: OnCommit | undefined;
   readonly #queues = new Map<RepositoryName, Waiting[]>();
   readonly #running = new Set<Promise<void>>();
 
-  constructor(pool: pg.Pool, onCommit: OnCommit | undefined) {
+  constructor({ pool, durability, onCommit }: WriterOptions) {
     this.#pool = pool;
+    this.#begin = durability === "full" ? "begin; set local synchronous_commit to on" : "begin";
     this.#onCommit = onCommit;
   }
 
@@ -111,7 +120,7 @@ export class Writer {
     const client = await this.#pool.connect();
     let broken: Error | undefined;
     try {
-      await client.query("begin");
+      await client.query(this.#begin);
       const outcomes = await writeBatch(client, repository, batch);
       await client.query("commit");
       return outcomes;

@@ -15,7 +15,7 @@ export interface Entries {
 }
 
 // $1 is the repository's id.
-const STATEMENTS = statements("write", {
+export const STATEMENTS = statements("write", {
   putBlob: `insert into blobs (repository, ${BLOB_COLUMNS}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
     on conflict (repository, digest) do update set
       size = excluded.size, media_type = excluded.media_type, name = excluded.name,
