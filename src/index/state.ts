@@ -94,6 +94,8 @@ export class RepositoryState {
 
   /** Notes of the manifests that refer to a subject since when that is gone; `undefined` when it is here. */
   noteSubjectGone(subject: Digest, subjectGoneAt: string | undefined): void {
+    // Of most manifests there are none.
+    if (this.#referrers.count(subject) === 0) return;
     for (const entry of this.#referrersOf(subject)) {
       if (entry.subjectGoneAt !== subjectGoneAt) this.manifests.put(smallest({ ...entry, subjectGoneAt }));
     }
