@@ -29,7 +29,7 @@ export interface RepositoryRule {
   readonly maxManifestSize?: number;
   readonly sparse?: boolean;
   readonly keepTags?: KeepTags | "all";
-  /** Milliseconds for which manifests without a tag are kept, or for ever. */
+  /** Milliseconds for which manifests without a tag are kept after they lost it, or for ever. */
   readonly keepUntagged?: number;
   /** The same for blobs that no manifest names. */
   readonly keepUnused?: number;
@@ -54,7 +54,7 @@ export interface RepositoryRules {
   readonly sparse: boolean;
   /** Which tags the collector leaves, apart from immutable ones: by default all. */
   readonly keepTags: KeepTags | "all";
-  /** Milliseconds for which manifests that nothing needs are kept: by default for ever, which is `Infinity`. */
+  /** Milliseconds for which manifests that nothing needs are kept (`keptUntil`): by default for ever, `Infinity`. */
   readonly keepUntagged: number;
   /** The same for blobs that no manifest names; `undefined` leaves it to the collector. */
   readonly keepUnused: number | undefined;

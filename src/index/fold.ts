@@ -20,17 +20,17 @@ export function fold(state: RepositoryState, change: Change, at: string): Record
     case "manifestPut":
       return putManifest(state, change, at);
     case "manifestDeleted":
-      return deleteManifest(state, change);
+      return deleteManifest(state, change, at);
     case "tagSet":
       return setTag(state, change, at);
     case "tagDeleted":
-      return deleteTag(state, change);
+      return deleteTag(state, change, at);
     default:
       return unknownChange(change);
   }
 }
 
-/** What a client that makes these changes is told is here. */
+/** What a client that makes these changes is told is here; a subject is relied on by what refers to it. */
 export function promised(changes: readonly Change[]): Digest[] {
   return changes.flatMap((change) => {
     switch (change.type) {
@@ -38,7 +38,7 @@ export function promised(changes: readonly Change[]): Digest[] {
       case "tagSet":
         return [change.digest];
       case "manifestPut":
-        return [change.manifest.digest];
+        return [change.manifest.digest, change.manifest.subject ?? []].flat();
       default:
         return [];
     }
@@ -53,23 +53,29 @@ export function untagged(changes: readonly RecordedChange[]): Digest[] {
   });
 }
 
-/** The digests and tags whose entries a change concerns. */
-export function touched(change: RecordedChange): readonly string[] {
+/** The digests and tags whose entries a change concerns that has just been folded into the state. */
+export function touched(state: RepositoryState, change: RecordedChange): readonly string[] {
   switch (change.type) {
     case "blobLinked":
     case "blobUnlinked":
     case "blobUnpacked":
       return [change.digest];
     case "manifestPut":
-      return [change.manifest.digest];
+      return [change.manifest.digest, ...referrersOf(state, change.manifest.digest)];
     case "manifestDeleted":
-      return [change.digest, ...change.tags];
+      return [change.digest, ...change.tags, ...referrersOf(state, change.digest)];
     case "tagSet":
+      return [change.tag, change.digest, ...(change.was === null ? [] : [change.was])];
     case "tagDeleted":
-      return [change.tag];
+      return [change.tag, change.was];
     default:
       return unknownChange(change);
   }
+}
+
+/** Their entries tell whether it is here. */
+function referrersOf(state: RepositoryState, subject: Digest): readonly Digest[] {
+  return state.namedBy(subject, "subject", Number.POSITIVE_INFINITY).items;
 }
 
 /** The same digest linked again keeps its place, its first date and what is known of its content. */
@@ -129,17 +135,21 @@ function putManifest(
     ...(annotationsInManifest !== undefined && { annotationsInManifest }),
   };
   state.putManifest({ position: ++state.position, createdAt: at, ...manifest });
+  state.noteSubjectGone(digest, undefined);
   return { type: change.type, manifest };
 }
 
 function deleteManifest(
   state: RepositoryState,
   { type, digest }: Of<"manifestDeleted">,
+  at: string,
 ): RecordedChange | undefined {
   const tags = state.tags.of(digest);
-  if (state.manifests.get(digest) === undefined && tags.length === 0) return undefined;
+  const here = state.manifests.get(digest) !== undefined;
+  if (!here && tags.length === 0) return undefined;
   for (const tag of tags) state.tags.delete(tag);
   state.deleteManifest(digest);
+  if (here) state.noteSubjectGone(digest, at);
   return { type, digest, tags };
 }
 
@@ -148,14 +158,25 @@ function setTag(state: RepositoryState, change: Of<"tagSet">, at: string): Recor
   const was = state.tags.get(tag)?.digest ?? null;
   if (was === digest) return undefined;
   state.putTag({ tag, digest, updatedAt: at });
+  state.noteUntagged(digest, undefined);
+  if (was !== null) loseTag(state, was, at);
   return { type, tag, digest, was };
 }
 
-function deleteTag(state: RepositoryState, { type, tag }: Of<"tagDeleted">): RecordedChange | undefined {
+function deleteTag(
+  state: RepositoryState,
+  { type, tag }: Of<"tagDeleted">,
+  at: string,
+): RecordedChange | undefined {
   const was = state.tags.get(tag)?.digest;
   if (was === undefined) return undefined;
   state.tags.delete(tag);
+  loseTag(state, was, at);
   return { type, tag, was };
+}
+
+function loseTag(state: RepositoryState, digest: Digest, at: string): void {
+  if (state.tags.count(digest) === 0) state.noteUntagged(digest, at);
 }
 
 function unknownChange(change: never): never {

@@ -52,7 +52,14 @@ export interface ManifestEntry {
   readonly annotationsInManifest?: true;
   /** ISO 8601, when it was put first. */
   readonly createdAt: string;
+  /** ISO 8601, when it lost its last tag; absent while it has one, and when it never had. */
+  readonly untaggedAt?: string;
+  /** ISO 8601, when its subject was deleted; absent while that is here, and when it was not since this was put. */
+  readonly subjectGoneAt?: string;
 }
+
+/** A manifest as it is put: what happens to it is for the index to say. */
+export type NewManifest = Omit<ManifestEntry, "position" | "createdAt" | "untaggedAt" | "subjectGoneAt">;
 
 export interface TagEntry {
   readonly tag: Tag;
@@ -71,7 +78,7 @@ export type Change =
     }
   | { readonly type: "blobUnlinked"; readonly digest: Digest }
   | { readonly type: "blobUnpacked"; readonly digest: Digest; readonly unpacked: Unpacked }
-  | { readonly type: "manifestPut"; readonly manifest: Omit<ManifestEntry, "createdAt" | "position"> }
+  | { readonly type: "manifestPut"; readonly manifest: NewManifest }
   /** Its tags go with it. An index that names it, and what refers to it, stay. */
   | { readonly type: "manifestDeleted"; readonly digest: Digest }
   | { readonly type: "tagSet"; readonly tag: Tag; readonly digest: Digest }
@@ -106,8 +113,11 @@ export type Requirement =
   | { readonly type: "tagAmong"; readonly tag: Tag; readonly digests: readonly Digest[] | "any" }
   /** Nobody has been promised it, here or elsewhere. PRECONDITION_FAILED, `detail: {digest}`. */
   | { readonly type: "unpromised"; readonly digest: Digest }
-  /** It has no tags, no index here lists it and its subject is not here. PRECONDITION_FAILED, `detail: {digest}`. */
-  | { readonly type: "manifestUnneeded"; readonly digest: Digest }
+  /**
+   * It has no tags, no index here lists it and its subject is not here: has not been since `subjectGoneAt`, if that is
+   * given. PRECONDITION_FAILED, `detail: {digest}`.
+   */
+  | { readonly type: "manifestUnneeded"; readonly digest: Digest; readonly subjectGoneAt?: string }
   /** No other tags are at that digest. PRECONDITION_FAILED, `detail: {digest, tag}`. */
   | { readonly type: "noTagsBut"; readonly digest: Digest; readonly tags: readonly Tag[] }
   /** None of the tags exists at another digest. DENIED, because they are immutable, `detail: {tag, is}`. */
@@ -193,8 +203,8 @@ export interface Index {
   /**
    * Applies all changes or none, and resolves when they are durable. Requirements see changes that are
    * queued before this one. Throws the requirement's error, or UNAVAILABLE when the record could not be
-   * written: then nothing was applied. What is linked, put or tagged is promised, changed or not; so
-   * is the manifest that a tag is taken from, by being deleted or moved.
+   * written: then nothing was applied. What is linked, put or tagged is promised, changed or not, and the
+   * subject of what is put; so is the manifest that a tag is taken from, by being deleted or moved.
    */
   apply(repository: RepositoryName, transaction: Transaction): Promise<void>;
   /**

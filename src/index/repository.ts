@@ -153,7 +153,8 @@ export class Repository {
 
   async #commit(state: RepositoryState, line: Pick<Commit, "at" | "who" | "changes">): Promise<void> {
     state.seq++;
-    const batch = this.#commits.add(encodeLine({ seq: state.seq, ...line }), line.changes.flatMap(touched));
+    const keys = line.changes.flatMap((change) => touched(state, change));
+    const batch = this.#commits.add(encodeLine({ seq: state.seq, ...line }), keys);
     const failure = await batch.outcome;
     if (failure !== undefined) throw unavailable(failure.cause);
   }

@@ -46,7 +46,7 @@ function violation(
     case "unpromised":
       return promised(requirement.digest) ? stillNeeded(requirement.digest) : undefined;
     case "manifestUnneeded":
-      return state.isNeeded(requirement.digest) ? stillNeeded(requirement.digest) : undefined;
+      return manifestUnneeded(state, requirement.digest, requirement.subjectGoneAt);
     case "noTagsBut":
       return noTagsBut(state, requirement.digest, requirement.tags);
     case "tagsNotMoved":
@@ -108,6 +108,16 @@ function tagAmong(
 
 function elsewhere(tag: Tag, is: Digest | null): LayerdError {
   return new LayerdError("PRECONDITION_FAILED", undefined, { detail: { tag, is } });
+}
+
+function manifestUnneeded(
+  state: RepositoryState,
+  digest: Digest,
+  subjectGoneAt: string | undefined,
+): LayerdError | undefined {
+  const goneAt = state.manifests.get(digest)?.subjectGoneAt;
+  const wasBack = subjectGoneAt !== undefined && subjectGoneAt !== goneAt;
+  return wasBack || state.isNeeded(digest) ? stillNeeded(digest) : undefined;
 }
 
 function stillNeeded(digest: Digest): LayerdError {

@@ -18,7 +18,7 @@ import { Tags } from "./tags.ts";
 // Far more media types than there are in use; a client that invents them must not fill the memory.
 const SHARED_TEXTS = 256;
 
-/** While it is being made: adding what is optional one by one keeps most entries as small as they can be. */
+/** While it is being made. */
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /**
@@ -58,18 +58,16 @@ export class RepositoryState {
     this.blobs.put(kept);
   }
 
-  putManifest({ artifactType, manifests, subject, annotations, ...entry }: ManifestEntry): void {
-    const { annotationsInManifest } = entry;
-    const { position, digest, size, createdAt } = entry;
-    const mediaType = this.#shared(entry.mediaType);
-    const blobs = entry.blobs.map((blob) => this.blobs.get(blob)?.digest ?? blob);
-    const kept: Writable<ManifestEntry> = { position, digest, size, mediaType, blobs, createdAt };
+  putManifest(entry: ManifestEntry): void {
+    const { digest, artifactType, manifests, subject, annotations } = entry;
+    const kept = smallest(entry);
+    kept.mediaType = this.#shared(entry.mediaType);
+    kept.blobs = entry.blobs.map((blob) => this.blobs.get(blob)?.digest ?? blob);
     if (artifactType !== undefined) kept.artifactType = this.#shared(artifactType);
     if (manifests !== undefined) kept.manifests = manifests.map((child) => this.#manifest(child));
     if (subject !== undefined) kept.subject = this.#manifest(subject);
     if (annotations !== undefined) kept.annotations = { ...annotations };
-    if (annotationsInManifest !== undefined) kept.annotationsInManifest = annotationsInManifest;
-    for (const blob of blobs) this.users.add(blob, digest);
+    for (const blob of kept.blobs) this.users.add(blob, digest);
     for (const child of kept.manifests ?? []) this.#parents.add(child, digest);
     if (kept.subject !== undefined) this.#referrers.add(kept.subject, digest);
     this.manifests.put(kept);
@@ -85,6 +83,22 @@ export class RepositoryState {
 
   putTag({ tag, digest, updatedAt }: TagEntry): void {
     this.tags.put({ tag, digest: this.#manifest(digest), updatedAt });
+  }
+
+  /** Notes since when a manifest has had no tag, if it is here; `undefined` when it has one. */
+  noteUntagged(digest: Digest, untaggedAt: string | undefined): void {
+    const entry = this.manifests.get(digest);
+    if (entry === undefined || entry.untaggedAt === untaggedAt) return;
+    this.manifests.put(smallest({ ...entry, untaggedAt }));
+  }
+
+  /** Notes of the manifests that refer to a subject since when that is gone; `undefined` when it is here. */
+  noteSubjectGone(subject: Digest, subjectGoneAt: string | undefined): void {
+    // Of most manifests there are none.
+    if (this.#referrers.count(subject) === 0) return;
+    for (const entry of this.#referrersOf(subject)) {
+      if (entry.subjectGoneAt !== subjectGoneAt) this.manifests.put(smallest({ ...entry, subjectGoneAt }));
+    }
   }
 
   manifestsWithTags(page: PageRequest): Page<ManifestEntry & { readonly tags: readonly Tag[] }> {
@@ -114,7 +128,7 @@ export class RepositoryState {
   isNeeded(digest: Digest): boolean {
     const subject = this.manifests.get(digest)?.subject;
     if (subject !== undefined && this.manifests.get(subject) !== undefined) return true;
-    return this.tags.of(digest).length > 0 || this.#parents.first(digest, 1).length > 0;
+    return this.tags.count(digest) > 0 || this.#parents.count(digest) > 0;
   }
 
   unusedBlobs(page: PageRequest): Page<BlobEntry> {
@@ -135,4 +149,18 @@ export class RepositoryState {
     if (shared === undefined && this.#texts.size < SHARED_TEXTS) this.#texts.set(text, text);
     return shared ?? text;
   }
+}
+
+/** A copy that has no more members than it needs: adding what is optional one by one keeps most as small as can be. */
+function smallest(entry: ManifestEntry): Writable<ManifestEntry> {
+  const { position, digest, size, mediaType, blobs, createdAt } = entry;
+  const kept: Writable<ManifestEntry> = { position, digest, size, mediaType, blobs, createdAt };
+  if (entry.artifactType !== undefined) kept.artifactType = entry.artifactType;
+  if (entry.manifests !== undefined) kept.manifests = entry.manifests;
+  if (entry.subject !== undefined) kept.subject = entry.subject;
+  if (entry.annotations !== undefined) kept.annotations = entry.annotations;
+  if (entry.annotationsInManifest !== undefined) kept.annotationsInManifest = entry.annotationsInManifest;
+  if (entry.untaggedAt !== undefined) kept.untaggedAt = entry.untaggedAt;
+  if (entry.subjectGoneAt !== undefined) kept.subjectGoneAt = entry.subjectGoneAt;
+  return kept;
 }

@@ -28,6 +28,11 @@ export class Tags {
     return this.#byManifest.first(manifest);
   }
 
+  /** How many of them there are. */
+  count(manifest: Digest): number {
+    return this.#byManifest.count(manifest);
+  }
+
   put({ digest, updatedAt, ...entry }: TagEntry): void {
     const before = this.#byName.get(entry.tag);
     // The same name each time it is moved, not one more string.

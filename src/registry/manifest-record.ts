@@ -1,6 +1,6 @@
 import type { Descriptor } from "../core/image.ts";
 import type { ParsedManifest } from "../core/manifest.ts";
-import type { ManifestEntry } from "../index/port.ts";
+import type { NewManifest } from "../index/port.ts";
 
 // Characters. Annotations stand in memory and in every listing; a manifest may have megabytes of them.
 const ANNOTATIONS_KEPT = 64 * 1024;
@@ -9,7 +9,7 @@ const ANNOTATIONS_KEPT = 64 * 1024;
 export function recordOf(
   { digest, size }: Pick<Descriptor, "digest" | "size">,
   manifest: ParsedManifest,
-): Omit<ManifestEntry, "createdAt" | "position"> {
+): NewManifest {
   const { mediaType, artifactType, subject, annotations } = manifest;
   const blobs = [...manifest.blobs, ...manifest.foreignBlobs].map((blob) => blob.digest);
   const manifests = manifest.manifests.map((child) => child.digest);

@@ -52,6 +52,22 @@ test("everything that needs it has a line, and one says how many more there are"
   ]);
 });
 
+test("since when a manifest has had no tag is said, and when what it refers to was deleted", (t) => {
+  const goneAt = "2026-02-20T08:00:59.999Z";
+  const manifest = {
+    ...ENTRY,
+    subject: { digest: digest(5), here: false, goneAt },
+    untaggedAt: "2026-02-10T09:30:00.000Z",
+    until: "2026-03-02T12:30:00.000Z",
+  };
+  t.deepEqual(describe({ size: 10, repositories: [inTeam({ manifest })] }), [
+    "team/app: manifest, a/b",
+    `  refers to ${digest(5)}, which was deleted on 2026-02-20 08:00 UTC`,
+    "  it has had no tag since 2026-02-10 09:30 UTC",
+    "  no tag, index or subject needs the manifest: it is kept until 2026-03-02 12:30 UTC at least",
+  ]);
+});
+
 for (const [until, promised, sentence] of [
   ["forever", false, "it is kept for ever all the same"],
   ["2026-03-02T12:30:00.000Z", false, "it is kept until 2026-03-02 12:30 UTC at least"],

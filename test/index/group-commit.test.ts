@@ -168,6 +168,39 @@ test("an entry that is being removed is there until its removal is durable", asy
   await index.close();
 });
 
+const IMAGE = digest(11);
+const [SIGNATURE, OTHER] = [digest(12), digest(13)];
+
+for (const [what, before, change] of [
+  ["its tag is moved away", [], setTag("v1", OTHER)],
+  ["its tag is deleted", [], { type: "tagDeleted", tag: tag("v1") }],
+  ["it is tagged again", [{ type: "tagDeleted", tag: tag("v1") }], setTag("v2", SIGNATURE)],
+  ["its subject is deleted", [], { type: "manifestDeleted", digest: IMAGE }],
+  ["its subject is back", [{ type: "manifestDeleted", digest: IMAGE }], put(IMAGE)],
+] as const) {
+  test(`that ${what} is seen in a manifest when it is durable`, async (t) => {
+    const { disk, index } = await openWithJournal();
+    const signature = put(SIGNATURE, [], { subject: IMAGE });
+    await index.apply(LIBRARY, transaction([put(IMAGE), put(OTHER), signature, setTag("v1", SIGNATURE)]));
+    await index.apply(LIBRARY, transaction(before));
+    const entry = await index.manifest(LIBRARY, SIGNATURE);
+    const { reached, release } = holdAtSync(disk);
+    const changed = index.apply(LIBRARY, transaction([change]));
+    await reached;
+    let told = false;
+    const reader = Promise.resolve(index.manifest(LIBRARY, SIGNATURE)).then((found) => {
+      told = true;
+      return found;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    t.false(told);
+    release();
+    await changed;
+    t.notDeepEqual(await reader, entry);
+    await index.close();
+  });
+}
+
 test("what changes nothing, and what is refused, waits for what it was decided upon", async (t) => {
   const { disk, index } = await openWithJournal();
   const { reached, release } = holdAtSync(disk);

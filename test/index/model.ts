@@ -2,7 +2,15 @@ import { isDeepStrictEqual } from "node:util";
 import type { Digest } from "../../src/core/digest.ts";
 import type { ErrorCode } from "../../src/core/errors.ts";
 import type { RepositoryName, Tag } from "../../src/core/name.ts";
-import type { Change, Index, Page, Requirement, TagEntry, Transaction } from "../../src/index/port.ts";
+import type {
+  Change,
+  Index,
+  NewManifest,
+  Page,
+  Requirement,
+  TagEntry,
+  Transaction,
+} from "../../src/index/port.ts";
 import { DIGESTS, TAGS, TYPES } from "./some-transaction.ts";
 
 /*
@@ -11,9 +19,9 @@ import { DIGESTS, TAGS, TYPES } from "./some-transaction.ts";
  */
 
 type Blob = Omit<Extract<Change, { type: "blobLinked" }>, "type"> & { unpacked?: object };
-type Manifest = Extract<Change, { type: "manifestPut" }>["manifest"];
+type Manifest = NewManifest & { untagged: boolean; subjectGone: boolean };
 
-/** Everything that can be read, without dates and positions: oldest first, tags by name. */
+/** Everything that can be read, without positions, and of dates only whether there are any: oldest first, tags by name. */
 export interface View {
   readonly exists: boolean;
   readonly blobs: readonly object[];
@@ -78,21 +86,43 @@ export class Model {
         return;
       case "manifestPut":
         if (this.#manifests.every(({ digest }) => digest !== change.manifest.digest)) {
-          this.#manifests.push(change.manifest);
+          this.#setManifests([
+            ...this.#manifests,
+            { ...change.manifest, untagged: false, subjectGone: false },
+          ]);
         }
         return;
       case "manifestDeleted":
-        this.#manifests = this.#manifests.filter(({ digest }) => digest !== change.digest);
-        this.#tags = this.#tags.filter(({ digest }) => digest !== change.digest);
+        this.#setTags(this.#tags.filter(({ digest }) => digest !== change.digest));
+        this.#setManifests(this.#manifests.filter(({ digest }) => digest !== change.digest));
         return;
       case "tagSet":
-        this.#tags = [
+        this.#setTags([
           ...this.#tags.filter(({ tag }) => tag !== change.tag),
           { tag: change.tag, digest: change.digest },
-        ];
+        ]);
         return;
       case "tagDeleted":
-        this.#tags = this.#tags.filter(({ tag }) => tag !== change.tag);
+        this.#setTags(this.#tags.filter(({ tag }) => tag !== change.tag));
+    }
+  }
+
+  #setTags(tags: { tag: Tag; digest: Digest }[]): void {
+    const was = this.#tags;
+    this.#tags = tags;
+    for (const manifest of this.#manifests) {
+      const tagged = (all: typeof tags) => all.some(({ digest }) => digest === manifest.digest);
+      manifest.untagged = !tagged(tags) && (tagged(was) || manifest.untagged);
+    }
+  }
+
+  #setManifests(manifests: Manifest[]): void {
+    const was = this.#manifests;
+    this.#manifests = manifests;
+    for (const manifest of manifests) {
+      const here = (all: Manifest[]) => all.some(({ digest }) => digest === manifest.subject);
+      const hadIt = was.includes(manifest) && here(was);
+      manifest.subjectGone = !here(manifests) && (hadIt || manifest.subjectGone);
     }
   }
 
@@ -126,6 +156,7 @@ export class Model {
       case "manifestUnneeded": {
         const { digest } = requirement;
         const own = this.#manifests.find((manifest) => manifest.digest === digest);
+        if (requirement.subjectGoneAt !== undefined) throw new Error("the model knows no times");
         const needed =
           this.#tags.some((entry) => entry.digest === digest) ||
           this.#manifests.some(({ manifests = [] }) => manifests.includes(digest)) ||
@@ -163,8 +194,10 @@ export async function viewOf(index: Index, repository: RepositoryName): Promise<
   return {
     exists: await existsIn(index, repository),
     blobs: blobs.map(({ position, createdAt, ...blob }) => blob),
-    manifests: manifests.map(({ position, createdAt, tags, ...entry }) => ({
+    manifests: manifests.map(({ position, createdAt, untaggedAt, subjectGoneAt, tags, ...entry }) => ({
       ...entry,
+      untagged: untaggedAt !== undefined,
+      subjectGone: subjectGoneAt !== undefined,
       tags: [...tags].sort(),
     })),
     tags: tags.map((entry) => ({ tag: entry.tag, digest: entry.digest })),

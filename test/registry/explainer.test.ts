@@ -5,7 +5,7 @@ import { compileRules } from "../../src/core/rules.ts";
 import { createMemoryIndex } from "../../src/index/memory.ts";
 import { Explainer, type InRepository } from "../../src/registry/gc/explainer.ts";
 import { Holds } from "../../src/registry/holds.ts";
-import { digest, link, put, setTag, transaction } from "../index/samples.ts";
+import { digest, link, put, setTag, tag, transaction } from "../index/samples.ts";
 import { GRACE, onEachDriver, TEAM, type World } from "./world.ts";
 
 const NONE = { items: [], total: 0 };
@@ -39,9 +39,24 @@ onEachDriver("a manifest is needed by tags, by indexes and by its subject", asyn
   const { manifest } = await inTeam(world, signature);
   t.deepEqual(manifest?.subject, { digest: image, here: true });
   t.is(manifest?.until, undefined);
-  await world.index.apply(TEAM, transaction([{ type: "manifestDeleted", digest: image }]));
-  t.like((await inTeam(world, signature)).manifest, { subject: { here: false }, until: "forever" });
 });
+
+onEachDriver(
+  "what refers to a deleted manifest says when that was, and goes a grace period later",
+  async (t, world) => {
+    const image = await world.manifest([]);
+    const signature = await world.manifest([], { subject: image });
+    const early = await world.manifest([], { subject: digest(77) });
+    await world.index.apply(TEAM, transaction([{ type: "manifestDeleted", digest: image }]));
+    const goneAt = (await world.index.manifest(TEAM, signature))?.subjectGoneAt ?? t.fail();
+    const { manifest } = await inTeam(world, signature);
+    t.deepEqual(manifest?.subject, { digest: image, here: false, goneAt });
+    t.is(Date.parse(manifest?.until ?? ""), Date.parse(goneAt) + GRACE);
+    const never = (await inTeam(world, early)).manifest;
+    t.deepEqual(never?.subject, { digest: digest(77), here: false });
+    t.is(never?.until, "forever");
+  },
+);
 
 onEachDriver(
   "what nothing needs is kept until the rules let it go",
@@ -58,6 +73,20 @@ onEachDriver(
     t.is(Date.parse(asManifest.manifest?.until ?? ""), put + 30_000);
   },
   { rules: [{ repositories: ["**"], keepUnused: 60_000, keepUntagged: 30_000 }] },
+);
+
+onEachDriver(
+  "a manifest that has lost its last tag is kept for so long after that",
+  async (t, world) => {
+    const image = await world.manifest([], { tag: "v1" });
+    t.false("untaggedAt" in ((await inTeam(world, image)).manifest ?? {}));
+    await world.age();
+    await world.index.apply(TEAM, transaction([{ type: "tagDeleted", tag: tag("v1") }]));
+    const { untaggedAt, createdAt, until } = (await inTeam(world, image)).manifest ?? t.fail();
+    t.true(untaggedAt !== undefined && untaggedAt > createdAt);
+    t.is(Date.parse(until ?? ""), Date.parse(untaggedAt ?? "") + 30_000);
+  },
+  { rules: [{ repositories: ["**"], keepUntagged: 30_000 }] },
 );
 
 onEachDriver(

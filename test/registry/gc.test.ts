@@ -3,14 +3,16 @@ import { setTimeout as delay } from "node:timers/promises";
 import test from "ava";
 import { createMemoryBlobs } from "../../src/blobs/memory.ts";
 import type { UploadId } from "../../src/blobs/port.ts";
+import type { Digest } from "../../src/core/digest.ts";
 import { parseRepositoryName } from "../../src/core/name.ts";
 import { compileRules } from "../../src/core/rules.ts";
 import { createMemoryIndex } from "../../src/index/memory.ts";
+import type { Change } from "../../src/index/port.ts";
 import type { Verdict } from "../../src/registry/gc/collected.ts";
 import { Collector } from "../../src/registry/gc/collector.ts";
 import { Holds } from "../../src/registry/holds.ts";
 import { bytesOf, store } from "../blobs/samples.ts";
-import { link, setTag, tag, transaction } from "../index/samples.ts";
+import { digest, link, put, setTag, tag, transaction } from "../index/samples.ts";
 import { GRACE, onEachDriver, TEAM, World } from "./world.ts";
 
 onEachDriver("bytes that no repository has go to the trash, and all others stay", async (t, world) => {
@@ -115,6 +117,86 @@ onEachDriver(
   },
   untagged,
 );
+
+onEachDriver(
+  "what refers to a manifest that was deleted follows it, and what refers to that follows later",
+  async (t, world) => {
+    const image = await world.manifest([], { tag: "v1" });
+    const layer = await world.blob();
+    const list = await world.manifest([layer], { subject: image });
+    const signature = await world.manifest([], { subject: list });
+    const early = await world.manifest([], { subject: digest(77) });
+    await world.age();
+    t.like(await world.collect(), { manifests: 0 });
+    await world.index.apply(TEAM, transaction([{ type: "manifestDeleted", digest: image }]));
+    await world.age();
+    const plan = await world.collector.collect({ dryRun: true });
+    t.like(plan, { manifests: 1, links: 1 });
+    t.deepEqual(await world.collect(), plan);
+    t.is(await world.index.manifest(TEAM, list), undefined);
+    t.not(await world.index.manifest(TEAM, signature), undefined);
+    await world.age();
+    t.like(await world.collect(), { manifests: 1 });
+    t.is(await world.index.manifest(TEAM, signature), undefined);
+    t.not(await world.index.manifest(TEAM, early), undefined, "its subject was never here");
+  },
+);
+
+onEachDriver("what refers to a deleted manifest stays while it is promised", async (t, world) => {
+  const image = await world.manifest([]);
+  const signature = await world.manifest([], { subject: image });
+  await world.index.apply(TEAM, transaction([{ type: "manifestDeleted", digest: image }]));
+  await world.age();
+  await world.index.manifest(TEAM, signature, { promise: true });
+  t.like(await world.collect(), { manifests: 0 });
+  await world.age();
+  t.like(await world.collect(), { manifests: 1 });
+});
+
+onEachDriver(
+  "what refers to a manifest that was deleted stays in a read-only repository",
+  async (t, world) => {
+    const image = await world.manifest([]);
+    await world.manifest([], { subject: image });
+    await world.index.apply(TEAM, transaction([{ type: "manifestDeleted", digest: image }]));
+    await world.age();
+    t.like(await world.collect(), { manifests: 0 });
+  },
+  { rules: [{ repositories: ["**"], readOnly: true }] },
+);
+
+for (const [what, changes] of [
+  ["tagged", (_, signature) => [setTag("v1", signature)]],
+  ["listed by an index", (_, signature) => [put(digest(78), [], { manifests: [signature] })]],
+  ["referred to", (_, signature) => [put(digest(78), [], { subject: signature })]],
+  ["pushed again", (_, signature) => [put(signature)]],
+  ["given its subject back", (image) => [put(image)]],
+  [
+    "given its subject back for a moment",
+    (image) => [put(image), { type: "manifestDeleted", digest: image }],
+  ],
+] satisfies [string, (image: Digest, signature: Digest) => Change[]][]) {
+  onEachDriver(`a referrer stays that is ${what} while it is judged`, async (t, world) => {
+    const image = await world.manifest([]);
+    const signature = await world.manifest([], { subject: image });
+    await world.index.apply(TEAM, transaction([{ type: "manifestDeleted", digest: image }]));
+    await world.age();
+    const { index } = world;
+    const isPromised = index.isPromised.bind(index);
+    let judged = 0;
+    index.isPromised = async (about) => {
+      const promised = await isPromised(about);
+      if (about === signature) {
+        judged += 1;
+        await index.apply(TEAM, transaction(changes(image, signature)));
+      }
+      return promised;
+    };
+    t.like(await world.collect(), { manifests: 0 });
+    t.is(judged, 1);
+    t.not(await index.manifest(TEAM, signature), undefined);
+  });
+}
 
 onEachDriver(
   "tags that no rule keeps leave, and their manifests when the promise to whoever knew them has ended",

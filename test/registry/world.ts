@@ -35,11 +35,12 @@ export class World {
     stores: { blobs: BlobStore; index: Index },
     rules: readonly RepositoryRule[],
     trashTtl: number,
+    grace = GRACE,
   ) {
     this.blobs = stores.blobs;
     this.index = stores.index;
     const compiled = compileRules(rules, { maxBlobSize: 1e9, maxManifestSize: 1e9, sparse: true });
-    const options = { rules: compiled, grace: GRACE, trashTtl };
+    const options = { rules: compiled, grace, trashTtl };
     this.collector = new Collector({ ...stores, holds: this.holds }, options);
     this.explainer = new Explainer({ ...stores, holds: this.holds }, options);
   }

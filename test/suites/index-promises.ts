@@ -69,6 +69,13 @@ export function testPromises(index: Define): void {
     t.deepEqual([await index.isPromised(first), await index.isPromised(second)], [false, true]);
   });
 
+  index("the subject of what is pushed is promised", async (t, index) => {
+    await index.apply(LIBRARY, transaction([put(digest(1)), put(digest(2))]));
+    await ended(index, [digest(1), digest(2)]);
+    await index.apply(LIBRARY, transaction([put(digest(3), [], { subject: digest(1) })]));
+    t.deepEqual([await index.isPromised(digest(1)), await index.isPromised(digest(2))], [true, false]);
+  });
+
   index("whoever is told of a manifest is promised what it names", async (t, index) => {
     const [layer, child, parent] = [digest(1), digest(2), digest(3)];
     const collectAll = async () => {

@@ -5,6 +5,7 @@ import { digest, LIBRARY, link, put, setTag, tag, transaction } from "../index/s
 import { testCatalog, testNaming, testReferrers, testTagPages } from "./index-lists.ts";
 import { testPromises } from "./index-promises.ts";
 import { testRequirements, testTagRequirements } from "./index-requirements.ts";
+import { testTimes } from "./index-times.ts";
 
 /** What every index does, whatever it is made of. `open` is called once a test; the suite closes what it gives. */
 export function testIndex(driver: string, open: (t: ExecutionContext) => Promise<Index>): void {
@@ -25,6 +26,7 @@ export function testIndex(driver: string, open: (t: ExecutionContext) => Promise
   testRequirements(index);
   testTagRequirements(index);
   testPromises(index);
+  testTimes(index);
   testConcurrency(index);
   testLifecycle(index);
 }

@@ -1,5 +1,6 @@
+import { formatTime } from "../../core/time.ts";
 import type { Explanation, InRepository } from "../../create.ts";
-import { formatSize, formatTime } from "./format.ts";
+import { formatSize } from "./format.ts";
 
 /** What is known about why something is kept, as a few lines for people. */
 export function describeExplanation(explanation: Explanation, now: Date): string {
@@ -43,15 +44,21 @@ function describeRepository(found: InRepository, now: Date, promised: boolean): 
     ...some("tagged", describeTags(found)),
     ...some("listed by the index", found.indexes),
     ...some("named by the manifest", found.manifests),
-    ...(subject === undefined
-      ? []
-      : [`refers to ${subject.digest}${subject.here ? "" : ", which is not here"}`]),
+    ...(subject === undefined ? [] : [describeSubject(subject)]),
     ...some("referred to by", found.referrers),
+    ...(manifest?.untaggedAt === undefined
+      ? []
+      : [`it has had no tag since ${formatTime(manifest.untaggedAt)}`]),
     ...keeping("no tag, index or subject needs the manifest", manifest?.until, now, promised),
     ...keeping("no manifest needs the blob", blob?.until, now, promised),
     ...(readOnly ? ["the repository is read-only: nothing leaves it"] : []),
   ];
   return [`${repository}: ${what}`, ...lines.map((line) => `  ${line}`)];
+}
+
+function describeSubject({ digest, here, goneAt }: Subject): string {
+  if (here) return `refers to ${digest}`;
+  return `refers to ${digest}, which ${goneAt === undefined ? "is not here" : `was deleted on ${formatTime(goneAt)}`}`;
 }
 
 function describeTags({ tags, leavingTags }: InRepository): Listed {
@@ -61,6 +68,8 @@ function describeTags({ tags, leavingTags }: InRepository): Listed {
   });
   return { items, total: tags.total };
 }
+
+type Subject = NonNullable<NonNullable<InRepository["manifest"]>["subject"]>;
 
 interface Listed {
   readonly items: readonly string[];

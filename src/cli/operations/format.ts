@@ -7,11 +7,6 @@ export function formatSize(bytes: number): string {
   return `${power === 0 ? amount : amount.toFixed(1)} ${UNITS[power]}`;
 }
 
-/** A time in ISO 8601, as people read it: `2026-03-01 12:30 UTC`. */
-export function formatTime(time: string): string {
-  return `${time.slice(0, 16).replace("T", " ")} UTC`;
-}
-
 /** A number of things: `1 tag`, `2 tags`. */
 export function formatCount(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;

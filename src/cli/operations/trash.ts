@@ -2,8 +2,9 @@ import { Command } from "commander";
 import { ConfigError, loadConfig } from "../../config.ts";
 import { parseDigest } from "../../core/digest.ts";
 import { parseRepositoryName, parseTag } from "../../core/name.ts";
+import { formatTime } from "../../core/time.ts";
 import { addSettings, flagsOf } from "../options.ts";
-import { formatSize, formatTime } from "./format.ts";
+import { formatSize } from "./format.ts";
 import type { Target } from "./operations.ts";
 
 export function trashCommand(): Command {

@@ -2,8 +2,9 @@ import type { BlobStore } from "../../blobs/port.ts";
 import type { Digest } from "../../core/digest.ts";
 import type { RepositoryName, Tag } from "../../core/name.ts";
 import type { RepositoryRules, Rules } from "../../core/rules.ts";
-import type { Index, Some } from "../../index/port.ts";
+import type { Index, ManifestEntry, Some } from "../../index/port.ts";
 import type { Holds } from "../holds.ts";
+import { keptUntil } from "./keeping.ts";
 import { Pace } from "./pace.ts";
 import { leavingTags } from "./retention.ts";
 import { everyRepository, everyTag } from "./walk.ts";
@@ -26,7 +27,7 @@ export interface InRepository {
   readonly repository: RepositoryName;
   readonly readOnly: boolean;
   /** What it is here, which may be both. */
-  readonly manifest?: Kept & { readonly subject?: { readonly digest: Digest; readonly here: boolean } };
+  readonly manifest?: KeptManifest;
   readonly blob?: Kept;
   /** That point at it. */
   readonly tags: Some<Tag>;
@@ -38,6 +39,13 @@ export interface InRepository {
   readonly indexes: Some<Digest>;
   /** Manifests whose subject it is. */
   readonly referrers: Some<Digest>;
+}
+
+interface KeptManifest extends Kept {
+  /** When it lost its last tag; absent while it has one, and when it never had. */
+  readonly untaggedAt?: string;
+  /** What it refers to, and when that was deleted. */
+  readonly subject?: { readonly digest: Digest; readonly here: boolean; readonly goneAt?: string };
 }
 
 interface Kept {
@@ -146,15 +154,26 @@ export class Explainer {
   ): Promise<InRepository["manifest"]> {
     const entry = await this.#index.manifest(repository, digest);
     if (entry === undefined) return undefined;
-    const { mediaType, createdAt, subject } = entry;
-    const here = subject !== undefined && (await this.#index.manifest(repository, subject)) !== undefined;
-    const needed = here || named.tags.total > 0 || named.indexes.total > 0;
+    const { mediaType, createdAt, untaggedAt } = entry;
+    const subject = await this.#subjectOf(repository, entry);
+    const needed = subject?.here === true || named.tags.total > 0 || named.indexes.total > 0;
+    const until = keptUntil(entry, { untagged: rules.keepUntagged, grace: this.#options.grace });
     return {
       mediaType,
       createdAt,
-      ...(subject === undefined ? {} : { subject: { digest: subject, here } }),
-      ...(needed ? {} : { until: this.#until(createdAt, rules, rules.keepUntagged, waitsUntil) }),
+      ...(untaggedAt === undefined ? {} : { untaggedAt }),
+      ...(subject === undefined ? {} : { subject }),
+      ...(needed ? {} : { until: atLeast(until, rules, waitsUntil) }),
     };
+  }
+
+  async #subjectOf(
+    repository: RepositoryName,
+    { subject: digest, subjectGoneAt: goneAt }: ManifestEntry,
+  ): Promise<KeptManifest["subject"]> {
+    if (digest === undefined) return undefined;
+    const here = (await this.#index.manifest(repository, digest)) !== undefined;
+    return { digest, here, ...(goneAt === undefined ? {} : { goneAt }) };
   }
 
   async #asBlob(
@@ -165,19 +184,10 @@ export class Explainer {
     const entry = await this.#index.blob(repository, digest);
     if (entry === undefined) return undefined;
     const { mediaType, createdAt } = entry;
-    const keep = rules.keepUnused ?? this.#options.grace;
+    const { grace } = this.#options;
+    const until = Date.parse(createdAt) + Math.max(rules.keepUnused ?? grace, grace);
     const needed = named.manifests.total > 0;
-    return {
-      mediaType,
-      createdAt,
-      ...(needed ? {} : { until: this.#until(createdAt, rules, keep, waitsUntil) }),
-    };
-  }
-
-  #until(createdAt: string, { readOnly }: RepositoryRules, keep: number, waitsUntil: number): string {
-    if (readOnly || keep === Number.POSITIVE_INFINITY) return "forever";
-    const until = Date.parse(createdAt) + Math.max(keep, this.#options.grace);
-    return new Date(Math.max(until, waitsUntil)).toISOString();
+    return { mediaType, createdAt, ...(needed ? {} : { until: atLeast(until, rules, waitsUntil) }) };
   }
 
   async #inTrash(digest: Digest, pace: Pace): Promise<Explanation["trash"]> {
@@ -190,6 +200,12 @@ export class Explainer {
     }
     return undefined;
   }
+}
+
+/** Times in milliseconds since 1970. */
+function atLeast(until: number, { readOnly }: RepositoryRules, waitsUntil: number): string {
+  if (readOnly || until === Number.POSITIVE_INFINITY) return "forever";
+  return new Date(Math.max(until, waitsUntil)).toISOString();
 }
 
 type Named = Pick<InRepository, "tags" | "manifests" | "indexes" | "referrers">;

@@ -55,14 +55,15 @@ export class IndexCollector {
 
   async #collectManifests(
     repository: RepositoryName,
-    { keepUntagged }: RepositoryRules,
+    rules: RepositoryRules,
     run: Run,
     leaving: Set<Digest>,
   ): Promise<void> {
-    const manifests = await unneededManifests(this.#index, repository, this.#before(keepUntagged), run.pace);
-    await inGroups(manifests, async ({ digest, why }) => {
+    const options = { rules, grace: this.#grace };
+    const manifests = await unneededManifests(this.#index, repository, options, run.pace);
+    await inGroups(manifests, async ({ digest, subjectGoneAt, why }) => {
       const requires: Requirement[] = [
-        { type: "manifestUnneeded", digest },
+        { type: "manifestUnneeded", digest, subjectGoneAt },
         { type: "unpromised", digest },
       ];
       if (!(await this.#remove(repository, { type: "manifestDeleted", digest }, requires, run))) return;

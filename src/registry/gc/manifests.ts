@@ -1,51 +1,72 @@
 import type { Digest } from "../../core/digest.ts";
 import type { RepositoryName } from "../../core/name.ts";
-import type { Index } from "../../index/port.ts";
+import type { RepositoryRules } from "../../core/rules.ts";
+import type { Index, ManifestEntry } from "../../index/port.ts";
+import { keptUntil, whyUnneeded } from "./keeping.ts";
 import type { Pace } from "./pace.ts";
 import { everyManifest } from "./walk.ts";
 
-interface Unneeded {
-  readonly digest: Digest;
+interface Unneeded extends Pick<ManifestEntry, "digest" | "subjectGoneAt"> {
   readonly why: string;
 }
 
+export interface UnneededOptions {
+  readonly rules: Pick<RepositoryRules, "keepUntagged">;
+  /** Milliseconds for which whatever nobody needs is kept. */
+  readonly grace: number;
+}
+
 /**
- * Manifests that may go: neither tagged, nor younger than `before`, nor promised, nor needed by one that stays. An
- * index needs what it lists, and a manifest what refers to it (its signatures). In an order in which each is unneeded
- * once those before it are gone: parents before children, subjects before referrers.
+ * Manifests that may go: neither tagged, nor to be kept for now (`keptUntil`), nor promised, nor needed by one that
+ * stays. An index needs what it lists, and a manifest what refers to it (its signatures). In an order in which each is
+ * unneeded once those before it are gone: parents before children, subjects before referrers.
  */
 export async function unneededManifests(
   index: Index,
   repository: RepositoryName,
-  before: Date | undefined,
+  { rules, grace }: UnneededOptions,
   pace: Pace,
 ): Promise<Unneeded[]> {
-  if (before === undefined) return [];
+  const keep = { untagged: rules.keepUntagged, grace };
+  if (keep.untagged === Number.POSITIVE_INFINITY && !(await anyDangling(index, repository, pace))) return [];
+  const now = Date.now();
   const family = new Map<Digest, Member>();
-  for await (const { digest, tags, createdAt, manifests = [], subject } of everyManifest(
-    index,
-    repository,
-    pace,
-  )) {
-    const root = tags.length > 0 || new Date(createdAt) >= before || (await index.isPromised(digest));
-    family.set(digest, { digest, root, children: manifests, subject, kept: false });
+  for await (const manifest of everyManifest(index, repository, pace)) {
+    const { digest, tags, manifests = [], subject, untaggedAt, subjectGoneAt } = manifest;
+    const root = tags.length > 0 || keptUntil(manifest, keep) >= now || (await index.isPromised(digest));
+    family.set(digest, {
+      digest,
+      root,
+      children: manifests,
+      subject,
+      untaggedAt,
+      subjectGoneAt,
+      kept: false,
+    });
   }
   await keepWhatRootsNeed(family, pace);
   const leaving = await inOrder(
     [...family.values()].filter(({ kept }) => !kept),
     pace,
   );
-  return leaving.map(({ digest, subject }) => ({
-    digest,
-    why: subject === undefined || family.has(subject) ? "it has no tag" : "what it refers to is gone",
+  return leaving.map((member) => ({
+    digest: member.digest,
+    subjectGoneAt: member.subjectGoneAt,
+    why: whyUnneeded(member),
   }));
 }
 
-interface Member {
-  readonly digest: Digest;
+/** Whether something refers to what was deleted. Mostly nothing does, and then no more need be known. */
+async function anyDangling(index: Index, repository: RepositoryName, pace: Pace): Promise<boolean> {
+  for await (const { subjectGoneAt } of everyManifest(index, repository, pace)) {
+    if (subjectGoneAt !== undefined) return true;
+  }
+  return false;
+}
+
+interface Member extends Pick<ManifestEntry, "digest" | "subject" | "untaggedAt" | "subjectGoneAt"> {
   readonly root: boolean;
   readonly children: readonly Digest[];
-  readonly subject: Digest | undefined;
   kept: boolean;
 }
 
