@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { ConfigError, FILES, loadConfig } from "../config.ts";
+import { formatTime } from "../core/time.ts";
 import type { Schema, Step } from "../postgres/schema.ts";
-import { formatTime } from "./operations/format.ts";
 import { addSettings, flagsOf } from "./options.ts";
 
 export function migrateCommand(): Command {

@@ -3,7 +3,7 @@ import { statements } from "../../postgres/statement.ts";
 export const BLOB_COLUMNS = "digest, position, size, media_type, name, created_at, diff_id, unpacked_size";
 export const MANIFEST_COLUMNS =
   "digest, position, size, media_type, artifact_type, blobs, manifests, subject, annotations, " +
-  "annotations_in_manifest, created_at";
+  "annotations_in_manifest, created_at, untagged_at, subject_gone_at";
 
 /** Finding the repository is part of each statement, so that a read is one round trip. */
 const HERE = "(select id from repositories where name = $1)";

@@ -51,6 +51,8 @@ export interface ManifestRow {
   readonly annotations: Readonly<Record<string, string>> | null;
   readonly annotations_in_manifest: boolean;
   readonly created_at: Date;
+  readonly untagged_at: Date | null;
+  readonly subject_gone_at: Date | null;
 }
 
 export function manifestOf(row: ManifestRow): ManifestEntry {
@@ -66,6 +68,8 @@ export function manifestOf(row: ManifestRow): ManifestEntry {
     ...(row.subject !== null && { subject: digestFrom(row.subject) }),
     ...(row.annotations !== null && { annotations: row.annotations }),
     ...(row.annotations_in_manifest && { annotationsInManifest: true as const }),
+    ...(row.untagged_at !== null && { untaggedAt: row.untagged_at.toISOString() }),
+    ...(row.subject_gone_at !== null && { subjectGoneAt: row.subject_gone_at.toISOString() }),
   };
 }
 
@@ -84,6 +88,8 @@ export function valuesOfManifest(entry: ManifestEntry) {
     annotations && JSON.stringify(annotations),
     entry.annotationsInManifest === true,
     entry.createdAt,
+    entry.untaggedAt,
+    entry.subjectGoneAt,
   ] as const;
 }
 

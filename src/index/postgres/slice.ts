@@ -2,7 +2,7 @@ import type { Digest } from "../../core/digest.ts";
 import type { Tag } from "../../core/name.ts";
 import { bytesOf } from "../../postgres/digests.ts";
 import { type Connection, run, statements } from "../../postgres/statement.ts";
-import type { Change, Requirement, Transaction } from "../port.ts";
+import type { Change, Requirement, TagEntry, Transaction } from "../port.ts";
 import { RepositoryState } from "../state.ts";
 import { BLOB_COLUMNS, MANIFEST_COLUMNS } from "./reads.ts";
 import { type BlobRow, blobOf, type ManifestRow, manifestOf, type TagRow, tagOf } from "./rows.ts";
@@ -19,6 +19,10 @@ export interface Keys {
   readonly tags: ReadonlySet<Tag>;
   /** All tags at these count, not only those in `tags`. */
   readonly tagsAt: ReadonlySet<Digest>;
+  /** Whether there are tags at these counts: where tags are set to. */
+  readonly tagged: ReadonlySet<Digest>;
+  /** All manifests that refer to these count. */
+  readonly subjects: ReadonlySet<Digest>;
   /** Who names these counts: as blobs, or as manifests that an index lists. */
   readonly named: ReadonlySet<Digest>;
   /** How many manifests the transactions may delete. */
@@ -32,10 +36,20 @@ const NAMED_IN_ERRORS = 10;
 export const STATEMENTS = statements("slice", {
   blobs: `select ${BLOB_COLUMNS} from blobs
     where repository = $1 and digest = any ($2::bytea[]) order by position`,
-  tags: `select tag, digest, updated_at from tags where repository = $1 and tag = any ($2::text[])
+  // Of the manifests at which the tags are, and of $4, so many tags that one is left which is not asked for.
+  tags: `with asked as (
+      select tag, digest, updated_at from tags where repository = $1 and tag = any ($2::text[])
+    )
+    select tag, digest, updated_at from asked
     union
-    select tag, digest, updated_at from tags where repository = $1 and digest = any ($3::bytea[])`,
-  // With the subjects of the manifests asked for, and of those that name a digest the first $4 in each way.
+    select tag, digest, updated_at from tags where repository = $1 and digest = any ($3::bytea[])
+    union
+    select t.tag, t.digest, t.updated_at
+    from (select digest from asked union select unnest($4::bytea[])) d (digest)
+    cross join lateral (
+      select tag, digest, updated_at from tags
+      where repository = $1 and digest = d.digest order by tag limit $5
+    ) t`,
   manifests: `with wanted as (
       select position, subject from manifests where repository = $1 and digest = any ($2::bytea[])
     ), found as (
@@ -48,6 +62,8 @@ export const STATEMENTS = statements("slice", {
         select position from namings
         where repository = $1 and kind = k.kind and named = d order by position limit $4
       ) n
+      union
+      select position from namings where repository = $1 and kind = 3 and named = any ($5::bytea[])
     )
     select ${MANIFEST_COLUMNS} from found join manifests using (position)
     where repository = $1 order by position`,
@@ -70,23 +86,31 @@ export async function readSlice(
 ): Promise<RepositoryState> {
   const state = new RepositoryState();
   state.position = position;
-  const bytes = (digests: Iterable<Digest>) => [...digests].map(bytesOf);
   if (keys.blobs.size > 0) {
     const rows = await run<BlobRow>(connection, STATEMENTS.blobs, [id, bytes(keys.blobs)]);
     for (const row of rows) state.putBlob(blobOf(row));
   }
-  if (keys.manifests.size + keys.named.size > 0) {
+  const tags = await readTags(connection, id, keys);
+  const manifests = new Set(keys.manifests);
+  for (const { tag, digest } of tags) if (keys.tags.has(tag)) manifests.add(digest);
+  if (manifests.size + keys.named.size > 0) {
     const limit = keys.deletions + NAMED_IN_ERRORS;
-    const values = [id, bytes(keys.manifests), bytes(keys.named), limit];
+    const values = [id, bytes(manifests), bytes(keys.named), limit, bytes(keys.subjects)];
     const rows = await run<ManifestRow>(connection, STATEMENTS.manifests, values);
     for (const row of rows) state.putManifest(manifestOf(row));
   }
-  if (keys.tags.size + keys.tagsAt.size > 0) {
-    const values = [id, [...keys.tags], bytes(keys.tagsAt)];
-    const rows = await run<TagRow>(connection, STATEMENTS.tags, values);
-    for (const row of rows) state.putTag(tagOf(row));
-  }
+  for (const tag of tags) state.putTag(tag);
   return state;
+}
+
+async function readTags(connection: Connection, id: number, keys: Keys): Promise<TagEntry[]> {
+  if (keys.tags.size + keys.tagsAt.size === 0) return [];
+  const values = [id, [...keys.tags], bytes(keys.tagsAt), bytes(keys.tagged), keys.tags.size + 1];
+  return (await run<TagRow>(connection, STATEMENTS.tags, values)).map(tagOf);
+}
+
+function bytes(digests: Iterable<Digest>): Buffer[] {
+  return [...digests].map(bytesOf);
 }
 
 class Collected implements Keys {
@@ -94,6 +118,8 @@ class Collected implements Keys {
   readonly manifests = new Set<Digest>();
   readonly tags = new Set<Tag>();
   readonly tagsAt = new Set<Digest>();
+  readonly tagged = new Set<Digest>();
+  readonly subjects = new Set<Digest>();
   readonly named = new Set<Digest>();
   deletions = 0;
 
@@ -146,13 +172,19 @@ class Collected implements Keys {
         return;
       case "manifestPut":
         this.manifests.add(change.manifest.digest);
+        this.subjects.add(change.manifest.digest);
         return;
       case "manifestDeleted":
         this.deletions += 1;
+        this.subjects.add(change.digest);
         this.manifests.add(change.digest);
         this.tagsAt.add(change.digest);
         return;
       case "tagSet":
+        this.manifests.add(change.digest);
+        this.tagged.add(change.digest);
+        this.tags.add(change.tag);
+        return;
       case "tagDeleted":
         this.tags.add(change.tag);
         return;

@@ -18,11 +18,15 @@ export interface Entries {
 export const STATEMENTS = statements("write", {
   putBlob: `insert into blobs (repository, ${BLOB_COLUMNS}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
     on conflict (repository, digest) do update set
-      size = excluded.size, media_type = excluded.media_type, name = excluded.name,
+      position = excluded.position, created_at = excluded.created_at, size = excluded.size, media_type = excluded.media_type, name = excluded.name,
       diff_id = excluded.diff_id, unpacked_size = excluded.unpacked_size`,
   deleteBlobs: "delete from blobs where repository = $1 and digest = any ($2::bytea[])",
   putManifest: `insert into manifests (repository, ${MANIFEST_COLUMNS})
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+  // All else of a manifest follows from its digest.
+  noteTimes: `update manifests m set untagged_at = t.untagged_at, subject_gone_at = t.subject_gone_at
+    from unnest($2::bytea[], $3::timestamptz[], $4::timestamptz[]) t (digest, untagged_at, subject_gone_at)
+    where m.repository = $1 and m.digest = t.digest`,
   // What names this and what it names, in one table: docs/database.md.
   putNamings: `insert into namings (repository, position, kind, named)
     select distinct $1::bigint, $2::bigint, n.kind, n.named from unnest($3::smallint[], $4::bytea[]) n (kind, named)`,
@@ -53,7 +57,7 @@ export async function writeDifference(
   const after = entriesOf(state);
   const gone = {
     blobs: missing(before.blobs, after.blobs),
-    manifests: missing(before.manifests, after.manifests),
+    manifests: replaced(before.manifests, after.manifests),
     tags: missing(before.tags, after.tags),
   };
   const bytes = (digests: readonly Digest[]) => digests.map(bytesOf);
@@ -64,9 +68,11 @@ export async function writeDifference(
   for (const blob of changed(before.blobs, after.blobs)) {
     await run(connection, STATEMENTS.putBlob, [id, ...valuesOfBlob(blob)]);
   }
-  for (const manifest of changed(before.manifests, after.manifests)) {
-    await putManifest(connection, id, manifest);
-  }
+  const manifests = Map.groupBy(changed(before.manifests, after.manifests), ({ digest, position }) =>
+    before.manifests.get(digest)?.position === position ? "known" : "new",
+  );
+  for (const manifest of manifests.get("new") ?? []) await putManifest(connection, id, manifest);
+  await noteTimes(connection, id, manifests.get("known") ?? []);
   await putTags(connection, id, changed(before.tags, after.tags));
   await run(connection, STATEMENTS.position, [id, state.position]);
 }
@@ -85,11 +91,33 @@ async function putManifest(connection: Connection, id: number, manifest: Manifes
   await run(connection, STATEMENTS.putNamings, [id, manifest.position, kinds, named]);
 }
 
+async function noteTimes(
+  connection: Connection,
+  id: number,
+  manifests: readonly ManifestEntry[],
+): Promise<void> {
+  if (manifests.length === 0) return;
+  const digests = manifests.map(({ digest }) => bytesOf(digest));
+  const untagged = manifests.map(({ untaggedAt }) => untaggedAt);
+  const subjectGone = manifests.map(({ subjectGoneAt }) => subjectGoneAt);
+  await run(connection, STATEMENTS.noteTimes, [id, digests, untagged, subjectGone]);
+}
+
 async function putTags(connection: Connection, id: number, tags: readonly TagEntry[]): Promise<void> {
   if (tags.length === 0) return;
   const digests = tags.map(({ digest }) => bytesOf(digest));
   const times = tags.map(({ updatedAt }) => updatedAt);
   await run(connection, STATEMENTS.putTags, [id, tags.map(({ tag }) => tag), digests, times]);
+}
+
+/** Also those that were deleted and put anew. */
+function replaced(
+  before: ReadonlyMap<Digest, ManifestEntry>,
+  after: ReadonlyMap<Digest, ManifestEntry>,
+): Digest[] {
+  return [...before.values()].flatMap(({ digest, position }) =>
+    after.get(digest)?.position === position ? [] : [digest],
+  );
 }
 
 function missing<K, V>(before: ReadonlyMap<K, V>, after: ReadonlyMap<K, V>): K[] {

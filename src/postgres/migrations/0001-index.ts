@@ -44,6 +44,8 @@ const TABLES = [
     annotations json,
     annotations_in_manifest boolean not null default false,
     created_at timestamptz(3) not null,
+    untagged_at timestamptz(3),
+    subject_gone_at timestamptz(3),
     primary key (repository, digest),
     unique (repository, position)
   )`,
