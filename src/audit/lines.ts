@@ -20,11 +20,19 @@ type Deed =
     }
   | { readonly action: "unlink-blob"; readonly digest: Digest };
 
-/** Bytes that garbage collection has removed, to the trash or for good. */
+/** Bytes that garbage collection has removed: from the store to the trash, or from one of the others for good. */
 export interface Removal {
+  readonly what: "blob" | "trash" | "quarantine";
   readonly digest: Digest;
   readonly size: number;
-  readonly to: "trash" | "nowhere";
+}
+
+/** Damaged bytes that a scrub has taken out of service. */
+export interface Quarantining {
+  readonly digest: Digest;
+  readonly size?: number;
+  /** Where they are now. */
+  readonly file?: string;
 }
 
 /** The lines of a commit: one for each change that somebody asked for. */
@@ -35,9 +43,20 @@ export function linesOf(commit: Commit): string[] {
     .map((deed) => lineOf({ at, who, request, repository, ...deed }));
 }
 
-export function lineOfRemoval({ digest, size, to }: Removal): string {
-  const action = to === "trash" ? "discard-blob" : "purge-blob";
-  return lineOf({ at: new Date().toISOString(), who: "gc", action, digest, size });
+export function lineOfRemoval({ what, digest, size }: Removal): string {
+  const deed = what === "blob" ? { action: "discard-blob" } : { action: "purge-blob", from: what };
+  return lineOf({ at: new Date().toISOString(), who: "gc", ...deed, digest, size });
+}
+
+export function lineOfQuarantining({ digest, size, file }: Quarantining): string {
+  return lineOf({
+    at: new Date().toISOString(),
+    who: "scrub",
+    action: "quarantine-blob",
+    digest,
+    size,
+    file,
+  });
 }
 
 function lineOf(value: object): string {

@@ -77,7 +77,7 @@ export function createRegistry(
   const pusher = new Pusher(shared, rules);
   const collector = new Collector(shared, { rules, ...options.gc });
   const collections = new Collections(collector, stores, options);
-  const scrubber = new Scrubber(shared, options.scrub.onRot);
+  const scrubber = new Scrubber(shared, { keep: options.gc.trashTtl, onRot: options.scrub.onRot });
   const scrubs = new Scrubs(scrubber, options);
   let closing: Promise<void> | undefined;
   const close = async () => {

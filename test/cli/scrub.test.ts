@@ -92,8 +92,31 @@ test("without a server the same is found, and told to people", async (t) => {
   );
   t.regex(
     stdout,
-    /push it again\n3 blobs read, 293.4 KiB: 1 quarantined, 0 damaged and kept, 0 unreadable\n$/,
+    /push it again\n {2}until 20\S+ \S+ UTC its bytes are in \/\S+\/quarantine\/sha256\/\w+\n3 blobs read, 293.4 KiB: 1 quarantined, 0 damaged and kept, 0 unreadable\n$/,
   );
+});
+
+test("a scrub by hand writes its line into the audit log; a collection says what it takes out of quarantine", async (t) => {
+  const { data, stop } = await serveImage(t);
+  await stop();
+  await flipByte(data, LAYER_ID);
+  const audit = join(data, "..", "audit.jsonl");
+  const scrubbed = await run(t, ["scrub", "--audit-log", audit, "--data", data]);
+  t.is(scrubbed.code, 1, scrubbed.stderr);
+  t.like(JSON.parse(await readFile(audit, "utf8")), {
+    who: "scrub",
+    action: "quarantine-blob",
+    digest: LAYER_ID,
+  });
+  const dry = await run(t, ["gc", "--dry-run", "--trash-ttl", "1ms", "--data", data]);
+  t.regex(
+    dry.stdout,
+    new RegExp(`^quarantine {2}${LAYER_ID} {2}293.0 KiB {2}its time in quarantine is over$`, "m"),
+  );
+  t.regex(dry.stdout, / 0 bytes in 0 blobs of it and 293.0 KiB in 1 blob in quarantine would be freed\n$/);
+  const wet = await run(t, ["gc", "--trash-ttl", "1ms", "--data", data]);
+  t.is(wet.stdout, dry.stdout.replace("would go", "went").replace("would be", "was"));
+  await t.throwsAsync(readFile(join(data, "quarantine", ...LAYER_ID.split(":"))), { code: "ENOENT" });
 });
 
 test("an index that is lost is rebuilt from the blobs, when no server runs", async (t) => {

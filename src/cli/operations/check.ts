@@ -26,7 +26,7 @@ export function checkCommand(): Command {
       print({ checked });
       if (checked.faults > 0) process.exitCode = FOUND;
     });
-  return addSettings(command, ["data", "memory", "sparse", "rules", "durability"]);
+  return addSettings(command, ["data", "memory", "sparse", "rules", "auditLog", "durability"]);
 }
 
 const MORE = `

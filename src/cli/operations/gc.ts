@@ -20,7 +20,16 @@ export function gcCommand(): Command {
       );
       print({ collected, dryRun: options.dryRun === true });
     });
-  return addSettings(command, ["data", "memory", "repository", "rules", "gcGrace", "trashTtl", "durability"]);
+  return addSettings(command, [
+    "data",
+    "memory",
+    "repository",
+    "rules",
+    "gcGrace",
+    "trashTtl",
+    "auditLog",
+    "durability",
+  ]);
 }
 
 const MORE = `
@@ -46,11 +55,16 @@ function printText(printed: Printed): void {
 
 function printSum(printed: Exclude<Printed, { readonly verdict: Verdict }>): void {
   const { tags, manifests, links, blobs, bytes, purged, purgedBytes, waitsUntil } = printed.collected;
+  const { disposed, disposedBytes } = printed.collected;
   const [trashed, freed] = printed.dryRun ? ["would go", "would be freed"] : ["went", "was freed"];
+  const rest =
+    disposed === 0
+      ? ""
+      : ` and ${formatSize(disposedBytes)} in ${formatCount(disposed, "blob")} in quarantine`;
   process.stdout.write(
     `${formatCount(tags, "tag")}, ${formatCount(manifests, "manifest")}, ${formatCount(links, "link")} of blobs; ` +
       `${formatCount(blobs, "blob")} of ${formatSize(bytes)} ${trashed} to the trash, ` +
-      `${formatSize(purgedBytes)} in ${formatCount(purged, "blob")} of it ${freed}\n`,
+      `${formatSize(purgedBytes)} in ${formatCount(purged, "blob")} of it${rest} ${freed}\n`,
   );
   if (waitsUntil === undefined) return;
   const sentence = `Repositories are left as they are until ${waitsUntil}: what was promised to clients before the`;
@@ -59,7 +73,7 @@ function printSum(printed: Exclude<Printed, { readonly verdict: Verdict }>): voi
 
 function printVerdict(verdict: Verdict): void {
   const { what, digest, why } = verdict;
-  process.stdout.write(`${what.padEnd(8)}  ${digest}  ${whereOf(verdict)}  ${dim(why)}\n`);
+  process.stdout.write(`${what.padEnd(10)}  ${digest}  ${whereOf(verdict)}  ${dim(why)}\n`);
 }
 
 function whereOf(verdict: Verdict): string {

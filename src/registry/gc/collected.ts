@@ -18,7 +18,8 @@ export type Verdict =
       readonly why: string;
     }
   | {
-      readonly what: "blob" | "trash";
+      /** From where they go: the store, the trash, the quarantine. */
+      readonly what: "blob" | "trash" | "quarantine";
       readonly digest: Digest;
       readonly size: number;
       readonly why: string;
@@ -44,6 +45,9 @@ export interface Collected {
   /** Blobs whose time in the trash was over. */
   readonly purged: number;
   readonly purgedBytes: number;
+  /** Blobs, or what was left of them, whose time in quarantine was over. */
+  readonly disposed: number;
+  readonly disposedBytes: number;
   /** Blobs that stay. */
   readonly kept: number;
   /** Bytes that repositories have, each blob and manifest counted once. */
@@ -54,6 +58,9 @@ export interface Collected {
    */
   readonly waitsUntil?: string;
 }
+
+/** Bytes that go. */
+export type Removed = Extract<Verdict, { readonly size: number }>;
 
 /** One collection while it runs. */
 export interface Run {

@@ -5,21 +5,21 @@ import type { RepositoryName } from "../../core/name.ts";
 import type { Rules } from "../../core/rules.ts";
 import type { Index } from "../../index/port.ts";
 import type { Holds } from "../holds.ts";
-import type { Collected, CollectOptions, Run, Verdict } from "./collected.ts";
+import type { Collected, CollectOptions, Removed, Run } from "./collected.ts";
 import { DigestSet } from "./digest-set.ts";
 import { IndexCollector } from "./index-collector.ts";
 import { Pace } from "./pace.ts";
-import { CollectionRecord } from "./record.ts";
+import { CollectionRecord, nothingRemoved } from "./record.ts";
 import { everyBlob, everyManifest, everyRepository } from "./walk.ts";
 
 export interface CollectorOptions {
   readonly rules: Rules;
   /** Milliseconds for which what nobody needs is kept, counted from when it was last promised to somebody. */
   readonly grace: number;
-  /** Milliseconds for which what was collected can be restored. */
+  /** Milliseconds for which what was collected can be restored, and what was quarantined be looked into. */
   readonly trashTtl: number;
   /** Told of the bytes that go, to the trash or for good. */
-  readonly onRemoved?: (removed: Extract<Verdict, { readonly what: "blob" | "trash" }>) => void;
+  readonly onRemoved?: (removed: Removed) => void;
 }
 
 const NOTHING: ReadonlySet<Digest> = new Set();
@@ -74,8 +74,7 @@ export class Collector {
   }
 
   async #collect(options: CollectOptions): Promise<Collected> {
-    const removed = { tags: 0, manifests: 0, links: 0, blobs: 0, bytes: 0, purged: 0, purgedBytes: 0 };
-    const tally = { ...removed, kept: 0, keptBytes: 0 };
+    const tally = { tags: 0, ...nothingRemoved(), kept: 0, keptBytes: 0 };
     const run = { options, tally, pace: new Pace(options.signal) };
     const waitsUntil = options.nothingPromised === true ? 0 : this.#startedAt + this.#options.grace;
     const waits = waitsUntil > Date.now();
@@ -93,6 +92,7 @@ export class Collector {
       // Without any, it is rather the index that is missing than the need.
       if (repositories > 0) await this.#collectBlobs(needed, run);
       await this.#emptyTrash(run);
+      await this.#emptyQuarantine(run);
       return waits ? { ...tally, waitsUntil: new Date(waitsUntil).toISOString() } : tally;
     } finally {
       this.#holds.forget();
@@ -162,10 +162,19 @@ export class Collector {
     }
   }
 
-  #tell(
-    removed: Extract<Verdict, { readonly what: "blob" | "trash" }>,
-    { dryRun, report }: CollectOptions,
-  ): void {
+  async #emptyQuarantine({ options, tally, pace }: Run): Promise<void> {
+    const before = Date.now() - this.#options.trashTtl;
+    for await (const { digest, size, quarantinedAt } of this.#blobs.quarantined()) {
+      await pace.step();
+      if (quarantinedAt.getTime() > before) continue;
+      if (options.dryRun !== true) await this.#blobs.dispose(digest);
+      tally.disposed += 1;
+      tally.disposedBytes += size;
+      this.#tell({ what: "quarantine", digest, size, why: "its time in quarantine is over" }, options);
+    }
+  }
+
+  #tell(removed: Removed, { dryRun, report }: CollectOptions): void {
     report?.(removed);
     if (dryRun !== true) this.#options.onRemoved?.(removed);
   }
