@@ -28,7 +28,8 @@ import { countOf, diskOf, sumOf } from "./metrics/measures.ts";
 import { createMetrics } from "./metrics/metrics.ts";
 import type { Checked } from "./registry/check/checker.ts";
 import type { Fault } from "./registry/check/fault.ts";
-import type { Found, Recovered } from "./registry/check/recovery.ts";
+import type { Found, Recovered } from "./registry/check/finding.ts";
+import type { Repair, Repaired } from "./registry/check/repair.ts";
 import type { Collected, Verdict } from "./registry/gc/collected.ts";
 import type { Explanation, InRepository } from "./registry/gc/explainer.ts";
 import type { InTrash, Restored } from "./registry/gc/trash.ts";
@@ -51,6 +52,8 @@ export type {
   Progress,
   Recovered,
   Registry,
+  Repair,
+  Repaired,
   RequestLine,
   Restored,
   Rot,
@@ -112,6 +115,7 @@ export async function createLayerd(config: StoreOptions = {}, host: Host = {}): 
       onRemoved: (removed) => stores.audit?.removed(removed),
     },
     scrub: scrubOptions(settings, stores, log),
+    onRepaired: (repair) => stores.audit?.repaired(repair),
     onError: (err, what) => log.error({ err }, `${what} failed`),
   });
   const requests = new RequestCounts();

@@ -35,6 +35,14 @@ export interface Quarantining {
   readonly file?: string;
 }
 
+/** What `layerd check --repair` does; what it puts into an index are commits. */
+export type Repairing =
+  | { readonly what: "index"; readonly repository: RepositoryName; readonly kept: readonly string[] }
+  | { readonly what: "restored"; readonly digest: Digest; readonly size: number }
+  | ({ readonly what: "quarantined" } & Quarantining)
+  /** Nothing has changed, or the index tells. */
+  | { readonly what: "found" | "tag-lost" | "bytes-lost" };
+
 /** The lines of a commit: one for each change that somebody asked for. */
 export function linesOf(commit: Commit): string[] {
   const { at, who, request, repository } = commit;
@@ -48,15 +56,30 @@ export function lineOfRemoval({ what, digest, size }: Removal): string {
   return lineOf({ at: new Date().toISOString(), who: "gc", ...deed, digest, size });
 }
 
-export function lineOfQuarantining({ digest, size, file }: Quarantining): string {
-  return lineOf({
-    at: new Date().toISOString(),
-    who: "scrub",
-    action: "quarantine-blob",
-    digest,
-    size,
-    file,
-  });
+export function lineOfQuarantining({ digest, size, file }: Quarantining, who = "scrub"): string {
+  return lineOf({ at: new Date().toISOString(), who, action: "quarantine-blob", digest, size, file });
+}
+
+export function lineOfRepair(repairing: Repairing): string | undefined {
+  const [at, who] = [new Date().toISOString(), "recovery"];
+  switch (repairing.what) {
+    case "index": {
+      const { repository, kept } = repairing;
+      return lineOf({ at, who, repository, action: "repair-index", kept });
+    }
+    case "restored": {
+      const { digest, size } = repairing;
+      return lineOf({ at, who, action: "restore-blob", digest, size });
+    }
+    case "quarantined":
+      return lineOfQuarantining(repairing, who);
+    case "found":
+    case "tag-lost":
+    case "bytes-lost":
+      return undefined;
+    default:
+      return repairing satisfies never;
+  }
 }
 
 function lineOf(value: object): string {
