@@ -32,6 +32,7 @@ import type { Found, Recovered } from "./registry/check/finding.ts";
 import type { Repair, Repaired } from "./registry/check/repair.ts";
 import type { Collected, Verdict } from "./registry/gc/collected.ts";
 import type { Explanation, InRepository } from "./registry/gc/explainer.ts";
+import type { Stay } from "./registry/gc/stays.ts";
 import type { InTrash, Restored } from "./registry/gc/trash.ts";
 import { createRegistry, type Registry } from "./registry/registry.ts";
 import type { Progress } from "./registry/scrub/progress.ts";
@@ -58,6 +59,7 @@ export type {
   Restored,
   Rot,
   Scrubbed,
+  Stay,
   Verdict,
 };
 

@@ -1,6 +1,7 @@
 import type { Digest } from "../../core/digest.ts";
 import type { RepositoryName, Tag } from "../../core/name.ts";
 import type { Pace } from "./pace.ts";
+import type { Stay } from "./stays.ts";
 
 /** What is removed, and why. */
 export type Verdict =
@@ -32,6 +33,8 @@ export interface CollectOptions {
   readonly nothingPromised?: boolean;
   /** Told of everything that is removed, or would be. */
   readonly report?: (verdict: Verdict) => void;
+  /** Told of everything that stays, and waited for. In a dry run. */
+  readonly stays?: (stay: Stay) => Promise<void> | undefined;
   readonly signal?: AbortSignal;
 }
 
