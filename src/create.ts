@@ -1,32 +1,33 @@
-import { statfs } from "node:fs/promises";
 import type { Server } from "node:http";
 import type Koa from "koa";
 import { type Logger, pino } from "pino";
 import { type Authorize, allowEverything } from "./auth/policy.ts";
-import type { ScrubNotes } from "./blobs/port.ts";
 import { resolveStoreConfig, type StoreConfig, type StoreOptions } from "./config.ts";
 import { digestOf } from "./core/digest.ts";
 import { parseRepositoryName } from "./core/name.ts";
 import { compileRules, type Rules } from "./core/rules.ts";
 import { createMiddleware } from "./http/app.ts";
+import { nameOfUser } from "./http/identify.ts";
 import { Links } from "./http/links.ts";
 import type { RequestLine } from "./http/observe.ts";
-import type { Call } from "./http/request-context.ts";
 import { RequestCounts } from "./http/request-counts.ts";
 import { configureServer } from "./http/server.ts";
 import { Traffic } from "./http/traffic.ts";
+import { countOf, diskOf, sumOf } from "./metrics/measures.ts";
 import { createMetrics } from "./metrics/metrics.ts";
 import type { Checked } from "./registry/check/checker.ts";
 import type { Fault } from "./registry/check/fault.ts";
-import type { Found, Recovered } from "./registry/check/recovery.ts";
+import type { Found, Recovered } from "./registry/check/finding.ts";
+import type { Repair, Repaired } from "./registry/check/repair.ts";
 import type { Collected, Verdict } from "./registry/gc/collected.ts";
 import type { Explanation, InRepository } from "./registry/gc/explainer.ts";
+import type { Stay } from "./registry/gc/stays.ts";
 import type { InTrash, Restored } from "./registry/gc/trash.ts";
 import { createRegistry, type Registry } from "./registry/registry.ts";
 import type { Progress } from "./registry/scrub/progress.ts";
 import type { Rot, Scrubbed } from "./registry/scrub/scrubber.ts";
 import type { ScrubsOptions } from "./registry/scrub/scrubs.ts";
-import { openStores, release, type Stores } from "./stores.ts";
+import { openStores, release, type Stores, type Witnesses } from "./stores.ts";
 import { VERSION } from "./version.ts";
 
 export { METRICS_TYPE } from "./metrics/metrics.ts";
@@ -42,10 +43,13 @@ export type {
   Progress,
   Recovered,
   Registry,
+  Repair,
+  Repaired,
   RequestLine,
   Restored,
   Rot,
   Scrubbed,
+  Stay,
   Verdict,
 };
 
@@ -101,10 +105,10 @@ export async function createLayerd(config: StoreOptions = {}, host: Host = {}): 
       grace: settings.gcGrace,
       trashTtl: settings.trashTtl,
       onCollected: (collected) => log.info(collected, "garbage collected"),
-      onRemoved: ({ what, digest, size }) =>
-        stores.audit?.removed({ digest, size, to: what === "blob" ? "trash" : "nowhere" }),
+      onRemoved: (removed) => stores.audit?.removed(removed),
     },
-    scrub: scrubOptions(settings, stores.scrubNotes, log),
+    scrub: scrubOptions(settings, stores, log),
+    onRepaired: (repair) => stores.audit?.repaired(repair),
     onError: (err, what) => log.error({ err }, `${what} failed`),
   });
   const requests = new RequestCounts();
@@ -116,6 +120,8 @@ export async function createLayerd(config: StoreOptions = {}, host: Host = {}): 
     metrics: createMetrics({
       ...{ version: VERSION, requests, traffic, commits: stores.commits },
       collections: registry.collector.record,
+      scrubs: registry.scrubber.record,
+      quarantine: settings.memory ? undefined : () => sumOf(stores.blobs.quarantined()),
       cache: stores.cacheCounts,
       sessions: async () => ({
         begun: await countOf(stores.blobs.uploads()),
@@ -136,17 +142,6 @@ export async function createLayerd(config: StoreOptions = {}, host: Host = {}): 
   };
 }
 
-async function countOf(items: AsyncIterable<unknown>): Promise<number> {
-  let count = 0;
-  for await (const _ of items) count += 1;
-  return count;
-}
-
-async function diskOf(path: string): Promise<{ free: number; size: number }> {
-  const { bavail, blocks, bsize } = await statfs(path);
-  return { free: bavail * bsize, size: blocks * bsize };
-}
-
 function rulesOf({ repository, rules, maxLayerSize, maxManifestSize, sparse }: StoreConfig): Rules {
   // Who posts a layer wants it kept, manifest or not.
   const layersOfItsOwn = { repositories: [repository], keepUnused: Number.POSITIVE_INFINITY };
@@ -154,11 +149,15 @@ function rulesOf({ repository, rules, maxLayerSize, maxManifestSize, sparse }: S
   return compileRules([layersOfItsOwn, ...rules], defaults);
 }
 
-function scrubOptions(settings: StoreConfig, notes: ScrubNotes | undefined, log: Logger): ScrubsOptions {
+function scrubOptions(settings: StoreConfig, stores: Stores & Witnesses, log: Logger): ScrubsOptions {
   const { scrubRate: rate, scrubInterval: interval } = settings;
+  const { scrubNotes: notes, audit } = stores;
   return {
     background: rate === 0 || notes === undefined ? undefined : { rate, interval, notes },
-    onRot: (rot) => log.error(rot, "a blob is damaged: pushing it again heals it"),
+    onRot: (rot) => {
+      log.error(rot, "a blob is damaged: pushing it again heals it");
+      if (rot.what === "quarantined") audit?.quarantined(rot);
+    },
     onScrubbed: (scrubbed) => log.info(scrubbed, "store scrubbed"),
   };
 }
@@ -210,14 +209,3 @@ function makeMiddleware(
 
 /** Bytes; the limit that distribution-spec §Pushing Manifests recommends for manifests. */
 const JSON_LIMIT = 4 * 1024 * 1024;
-
-function nameOfUser(ctx: Call | Koa.Context): string | undefined {
-  const user: unknown = ctx.state.user;
-  if (typeof user === "string" && user !== "") return user;
-  if (typeof user !== "object" || user === null) return undefined;
-  for (const key of ["name", "id"] as const) {
-    const value = (user as Record<string, unknown>)[key];
-    if (typeof value === "string" || typeof value === "number") return String(value);
-  }
-  return undefined;
-}

@@ -24,7 +24,7 @@ export interface Stores {
 }
 
 /** What is told of every change: the audit log, and the counts. */
-interface Witnesses {
+export interface Witnesses {
   readonly audit: AuditLog | undefined;
   readonly commits: CommitCounts;
 }

@@ -1,6 +1,14 @@
 import { setImmediate as nextTurn, setTimeout as wait } from "node:timers/promises";
 import type { Commit } from "../index/port.ts";
-import { lineOfRemoval, linesOf, type Removal } from "./lines.ts";
+import {
+  lineOfQuarantining,
+  lineOfRemoval,
+  lineOfRepair,
+  linesOf,
+  type Quarantining,
+  type Removal,
+  type Repairing,
+} from "./lines.ts";
 import { AppendError, RotatingFile, type RotationOptions } from "./rotating-file.ts";
 
 // Bytes of lines that wait in memory while they cannot be written; what comes then is lost.
@@ -55,6 +63,15 @@ export class AuditLog {
 
   removed(removal: Removal): void {
     this.#add(lineOfRemoval(removal));
+  }
+
+  quarantined(quarantining: Quarantining): void {
+    this.#add(lineOfQuarantining(quarantining));
+  }
+
+  repaired(repairing: Repairing): void {
+    const line = lineOfRepair(repairing);
+    if (line !== undefined) this.#add(line);
   }
 
   /** Goes on in the file that is under the name now. When that fails, the old one stays in use. */

@@ -20,12 +20,28 @@ type Deed =
     }
   | { readonly action: "unlink-blob"; readonly digest: Digest };
 
-/** Bytes that garbage collection has removed, to the trash or for good. */
+/** Bytes that garbage collection has removed: from the store to the trash, or from one of the others for good. */
 export interface Removal {
+  readonly what: "blob" | "trash" | "quarantine";
   readonly digest: Digest;
   readonly size: number;
-  readonly to: "trash" | "nowhere";
 }
+
+/** Damaged bytes that a scrub has taken out of service. */
+export interface Quarantining {
+  readonly digest: Digest;
+  readonly size?: number;
+  /** Where they are now. */
+  readonly file?: string;
+}
+
+/** What `layerd check --repair` does; what it puts into an index are commits. */
+export type Repairing =
+  | { readonly what: "index"; readonly repository: RepositoryName; readonly kept: readonly string[] }
+  | { readonly what: "restored"; readonly digest: Digest; readonly size: number }
+  | ({ readonly what: "quarantined" } & Quarantining)
+  /** Nothing has changed, or the index tells. */
+  | { readonly what: "found" | "tag-lost" | "bytes-lost" };
 
 /** The lines of a commit: one for each change that somebody asked for. */
 export function linesOf(commit: Commit): string[] {
@@ -35,9 +51,35 @@ export function linesOf(commit: Commit): string[] {
     .map((deed) => lineOf({ at, who, request, repository, ...deed }));
 }
 
-export function lineOfRemoval({ digest, size, to }: Removal): string {
-  const action = to === "trash" ? "discard-blob" : "purge-blob";
-  return lineOf({ at: new Date().toISOString(), who: "gc", action, digest, size });
+export function lineOfRemoval({ what, digest, size }: Removal): string {
+  const deed = what === "blob" ? { action: "discard-blob" } : { action: "purge-blob", from: what };
+  return lineOf({ at: new Date().toISOString(), who: "gc", ...deed, digest, size });
+}
+
+export function lineOfQuarantining({ digest, size, file }: Quarantining, who = "scrub"): string {
+  return lineOf({ at: new Date().toISOString(), who, action: "quarantine-blob", digest, size, file });
+}
+
+export function lineOfRepair(repairing: Repairing): string | undefined {
+  const [at, who] = [new Date().toISOString(), "recovery"];
+  switch (repairing.what) {
+    case "index": {
+      const { repository, kept } = repairing;
+      return lineOf({ at, who, repository, action: "repair-index", kept });
+    }
+    case "restored": {
+      const { digest, size } = repairing;
+      return lineOf({ at, who, action: "restore-blob", digest, size });
+    }
+    case "quarantined":
+      return lineOfQuarantining(repairing, who);
+    case "found":
+    case "tag-lost":
+    case "bytes-lost":
+      return undefined;
+    default:
+      return repairing satisfies never;
+  }
 }
 
 function lineOf(value: object): string {

@@ -1,6 +1,6 @@
 import { constants, fstatSync, type Stats } from "node:fs";
 import { mkdir, opendir, readdir, stat, utimes } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { DIGEST_ALGORITHMS, type Digest, type DigestAlgorithm, isDigest } from "../core/digest.ts";
 import type { BlobTree } from "./blob-tree.ts";
 import type { TransferMemory } from "./buffers.ts";
@@ -8,8 +8,14 @@ import { close, isMissing, open, read, remove, toStoreError } from "./disk.ts";
 import { FileBlob } from "./file-blob.ts";
 import { type FileReader, READ } from "./file-reader.ts";
 import type { FreeSpace } from "./free-space.ts";
-import { algorithmDirectory, quarantinePath, trashDirectory, trashPath } from "./paths.ts";
-import type { BlobStat, BlobSweeper, Discarded, Inspected } from "./port.ts";
+import {
+  algorithmDirectory,
+  quarantineDirectory,
+  quarantinePath,
+  trashDirectory,
+  trashPath,
+} from "./paths.ts";
+import type { BlobStat, BlobSweeper, Discarded, Inspected, Moved, Quarantined } from "./port.ts";
 
 /** Lists and inspects blobs in files, discards, restores and quarantines them: each of these is one rename. */
 export class FileSweeper implements BlobSweeper {
@@ -53,24 +59,13 @@ export class FileSweeper implements BlobSweeper {
     const path = this.#tree.path(digest);
     const found = await stat(path).catch(nothing);
     if (found === undefined) return undefined;
-    const now = new Date();
-    // Before it is moved: were it after, a crash between the two would leave one that looks long discarded.
-    await utimes(path, now, now).catch(fail);
     await this.#moveOut(digest, trashPath(this.#tree.root, digest));
-    this.#reader.gone(digest);
     return { digest, size: found.size };
   }
 
   async *discarded(): AsyncGenerator<Discarded> {
-    for (const algorithm of DIGEST_ALGORITHMS) {
-      const directory = await opendir(trashDirectory(this.#tree.root, algorithm)).catch(nothing);
-      if (directory === undefined) continue;
-      for await (const { name } of directory) {
-        const digest = digestFrom(algorithm, name);
-        const found = digest && (await stat(trashPath(this.#tree.root, digest)).catch(nothing));
-        if (digest && found) yield { digest, size: found.size, discardedAt: found.mtime };
-      }
-    }
+    for await (const { movedAt, ...stat } of this.#movedTo(trashDirectory))
+      yield { ...stat, discardedAt: movedAt };
   }
 
   async peek(digest: Digest, length: number): Promise<Buffer | undefined> {
@@ -96,26 +91,55 @@ export class FileSweeper implements BlobSweeper {
     await remove(trashPath(this.#tree.root, digest));
   }
 
+  async *quarantined(): AsyncGenerator<Quarantined> {
+    for await (const { movedAt, ...stat } of this.#movedTo(quarantineDirectory)) {
+      yield { ...stat, quarantinedAt: movedAt };
+    }
+  }
+
+  async dispose(digest: Digest): Promise<void> {
+    await remove(quarantinePath(this.#tree.root, digest));
+  }
+
   async short(): Promise<boolean> {
     return await this.#space.short();
   }
 
   /** Its number tells a file from one that has taken its place: no other has it while this one is open. */
-  async #quarantine(digest: Digest, { dev, ino }: Stats): Promise<boolean> {
+  async #quarantine(digest: Digest, { dev, ino }: Stats): Promise<Moved | false> {
     const there = await stat(this.#tree.path(digest)).catch(nothing);
     if (there === undefined || there.dev !== dev || there.ino !== ino) return false;
-    await this.#moveOut(digest, quarantinePath(this.#tree.root, digest));
-    this.#reader.gone(digest);
-    return true;
+    const file = quarantinePath(this.#tree.root, digest);
+    await this.#moveOut(digest, file);
+    return { file };
   }
 
   async #moveOut(digest: Digest, to: string): Promise<void> {
+    const now = new Date();
+    // Before it is moved: were it after, a crash between the two would leave one that looks moved long ago.
+    await utimes(this.#tree.path(digest), now, now).catch(fail);
     try {
       await this.#tree.moveOut(digest, to);
     } catch (error) {
       if (!isMissing(error)) throw error;
       await mkdir(dirname(to), { recursive: true }).catch(fail);
       await this.#tree.moveOut(digest, to);
+    }
+    this.#reader.gone(digest);
+  }
+
+  async *#movedTo(
+    directoryOf: (root: string, algorithm: DigestAlgorithm) => string,
+  ): AsyncGenerator<BlobStat & { readonly movedAt: Date }> {
+    for (const algorithm of DIGEST_ALGORITHMS) {
+      const path = directoryOf(this.#tree.root, algorithm);
+      const directory = await opendir(path).catch(nothing);
+      if (directory === undefined) continue;
+      for await (const { name } of directory) {
+        const digest = digestFrom(algorithm, name);
+        const found = digest && (await stat(join(path, name)).catch(nothing));
+        if (digest && found) yield { digest, size: found.size, movedAt: found.mtime };
+      }
     }
   }
 }

@@ -60,6 +60,8 @@ export async function openFilesystemBlobs(options: FilesystemOptions): Promise<B
     peek: (digest, length) => sweeper.peek(digest, length),
     restore: (digest) => sweeper.restore(digest),
     purge: (digest) => sweeper.purge(digest),
+    quarantined: () => sweeper.quarantined(),
+    dispose: (digest) => sweeper.dispose(digest),
     short: () => sweeper.short(),
     close: () => {
       closing ??= close();

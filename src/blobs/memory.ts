@@ -14,6 +14,8 @@ import type {
   BlobUpload,
   Discarded,
   Inspected,
+  Moved,
+  Quarantined,
   StoredUpload,
   UploadId,
 } from "./port.ts";
@@ -125,6 +127,10 @@ class MemoryBlobs implements BlobStore {
     this.#room.give(discarded.blob.size + OVERHEAD);
   }
 
+  async *quarantined(): AsyncGenerator<Quarantined> {}
+
+  async dispose(_digest: Digest): Promise<void> {}
+
   async short(): Promise<boolean> {
     return this.#room.left === 0;
   }
@@ -136,11 +142,11 @@ class MemoryBlobs implements BlobStore {
   }
 
   /** There is no place in memory where somebody could look into it: it goes for good. */
-  #quarantine(digest: Digest, blob: BytesBlob | BlocksBlob): boolean {
+  #quarantine(digest: Digest, blob: BytesBlob | BlocksBlob): Moved | false {
     if (this.#blobs.get(digest) !== blob) return false;
     this.#blobs.delete(digest);
     this.#room.give(blob.size + OVERHEAD);
-    return true;
+    return {};
   }
 
   #publish(digest: Digest, blocks: readonly Buffer[]): void {

@@ -18,7 +18,7 @@ import type { UploadId } from "./port.ts";
  *     trash/
  *       sha256/abcd…               a blob that was discarded; its time of modification tells when
  *     quarantine/
- *       sha256/abcd…               what a scrub found to be damaged; nothing of layerd's reads it
+ *       sha256/abcd…               what a scrub found to be damaged; its time of modification tells when
  *     scrub.json                   how far the scrub in the background has come
  *     index/                       what repositories know of the blobs: src/index/paths.ts
  *
@@ -54,8 +54,12 @@ export function trashPath(root: string, digest: Digest): string {
   return join(trashDirectory(root, algorithmOf(digest)), hexOf(digest));
 }
 
+export function quarantineDirectory(root: string, algorithm: DigestAlgorithm): string {
+  return join(root, "quarantine", algorithm);
+}
+
 export function quarantinePath(root: string, digest: Digest): string {
-  return join(root, "quarantine", algorithmOf(digest), hexOf(digest));
+  return join(quarantineDirectory(root, algorithmOf(digest)), hexOf(digest));
 }
 
 export function scrubNotePath(root: string): string {

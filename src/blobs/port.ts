@@ -167,6 +167,10 @@ export interface BlobSweeper {
   restore(digest: Digest): Promise<boolean>;
   /** Frees the space of a blob in the trash. Idempotent. */
   purge(digest: Digest): Promise<void>;
+  /** What is in quarantine, in no order; nothing where there is no place for it. */
+  quarantined(): AsyncIterable<Quarantined>;
+  /** Frees the space of what is in quarantine under a digest. Idempotent. */
+  dispose(digest: Digest): Promise<void>;
   /** Whether uploads are refused for want of space. */
   short(): Promise<boolean>;
 }
@@ -179,7 +183,18 @@ export interface Inspected {
    * open handles stay readable. Only storing the blob anew brings it back. False when they are gone, or others have
    * taken their place. To be called while the handle is open. A power cut may bring them back.
    */
-  quarantine(): Promise<boolean>;
+  quarantine(): Promise<Moved | false>;
+}
+
+/** Where bytes are that were moved into quarantine. */
+export interface Moved {
+  /** The path of the file; absent where bytes have no place to be looked into, and are gone. */
+  readonly file?: string;
+}
+
+/** What is in quarantine under a digest: other bytes than it says. */
+export interface Quarantined extends BlobStat {
+  readonly quarantinedAt: Date;
 }
 
 export interface Discarded extends BlobStat {

@@ -148,7 +148,7 @@ export const STORE_SETTINGS = {
   }),
   trashTtl: setting(duration, {
     default: 24 * 3_600_000,
-    help: "What was collected can be restored for this long.",
+    help: "What was collected can be restored, and what was quarantined be looked into, for this long.",
     group: "Garbage collection",
     placeholder: "time",
   }),

@@ -20,7 +20,7 @@ export const JOURNAL_FLOOR = 1024 * 1024;
  *
  * Loading reads snapshot, old journal, journal, and skips the lines that the snapshot includes: so a crash
  * between any two steps loses nothing. Nothing is compacted while a line is damaged: the file stays as it
- * is for whoever repairs it, and the damage is found again at each start.
+ * is for whoever repairs it (`repair.ts`), and the damage is found again at each start.
  */
 export class Compaction {
   readonly #disk: Disk;

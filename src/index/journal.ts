@@ -19,6 +19,7 @@ import type {
   PageAfter,
   PageRequest,
   ReferrersRequest,
+  Remains,
   Some,
   TagEntry,
   Transaction,
@@ -99,6 +100,14 @@ export class JournalIndex implements Index {
 
   async intact(name: RepositoryName): Promise<boolean> {
     return await this.#repositories.use(name, (repository) => repository.intact());
+  }
+
+  async remains(name: RepositoryName): Promise<Remains | undefined> {
+    return await this.#repositories.use(name, (repository) => repository.remains());
+  }
+
+  async repair(name: RepositoryName): Promise<string[]> {
+    return await this.#repositories.use(name, (repository) => repository.repair());
   }
 
   async exists(name: RepositoryName): Promise<boolean> {

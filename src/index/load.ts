@@ -3,15 +3,9 @@ import { fold } from "./fold.ts";
 import { decodeLine, type Line } from "./line.ts";
 import { LineSplitter } from "./line-splitter.ts";
 import type { RepositoryPaths } from "./paths.ts";
+import type { Damage } from "./port.ts";
 import { readSnapshot } from "./snapshot.ts";
 import { RepositoryState } from "./state.ts";
-
-/** A line that is not what was written, or that follows on lines which are missing. */
-export interface Damage {
-  readonly file: string;
-  /** From 1. */
-  readonly line: number;
-}
 
 /** What the files of a repository come to. Sizes are in bytes; 0 for a file that is not there. */
 export interface Loaded {

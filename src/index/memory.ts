@@ -69,6 +69,15 @@ class MemoryIndex implements Index {
     return true;
   }
 
+  async remains(_repository: RepositoryName): Promise<undefined> {
+    this.#assertOpen();
+  }
+
+  async repair(_repository: RepositoryName): Promise<string[]> {
+    this.#assertOpen();
+    return [];
+  }
+
   async exists(repository: RepositoryName): Promise<boolean> {
     this.#assertOpen();
     return this.#repositories.has(repository);

@@ -9,6 +9,7 @@ import type { RepositoryName } from "../core/name.ts";
  *       _snapshot.json              what all changes before came to
  *       _journal.old.jsonl          during compaction, and after a crash in it: the lines before _journal.jsonl
  *       _snapshot.new.json          during compaction: the snapshot being written; worth nothing after a crash
+ *       _journal.damaged-….jsonl    after a repair: what one of these was before; nothing of layerd's reads it
  *
  * The names begin with `_`, which no part of a repository name can.
  */

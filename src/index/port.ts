@@ -195,6 +195,23 @@ export interface Look {
   readonly promise?: boolean;
 }
 
+/** A line of a file of the record that is not what was written, or that follows on lines which are missing. */
+export interface Damage {
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+}
+
+/** What damage has left of a repository's record beyond what could be read. */
+export interface Remains {
+  /** At least one. */
+  readonly damaged: readonly Damage[];
+  /** That damaged lines have put, link and set, as far as their text tells. Nothing that is known later has undone it. */
+  readonly manifests: readonly Digest[];
+  readonly blobs: readonly Digest[];
+  readonly tags: readonly { readonly tag: Tag; readonly digest: Digest }[];
+}
+
 /**
  * A repository comes into being with its first change, and stays; an unknown one reads as empty.
  * Readers see only what is durable. A repository whose record is damaged still serves what could be read.
@@ -217,6 +234,13 @@ export interface Index {
   isPromised(digest: Digest): Promise<boolean>;
   /** Whether nothing of a repository's record is known to be damaged. Reads it. */
   intact(repository: RepositoryName): Promise<boolean>;
+  /** What its damaged lines still tell; `undefined` when it is intact. */
+  remains(repository: RepositoryName): Promise<Remains | undefined>;
+  /**
+   * Makes what could be read of a damaged record the whole record, durably: the repository is intact afterwards. What
+   * was there is kept, in the files that it resolves with. Nobody else may use the repository meanwhile.
+   */
+  repair(repository: RepositoryName): Promise<string[]>;
   /** Whether a change has ever been recorded. */
   exists(repository: RepositoryName): Promise<boolean>;
   /** All that exist, in the ASCIIbetical order of their whole names. */

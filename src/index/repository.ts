@@ -8,8 +8,10 @@ import { encodeLine } from "./line.ts";
 import { type Loaded, loadRepository } from "./load.ts";
 import type { IndexLog } from "./log.ts";
 import type { RepositoryPaths } from "./paths.ts";
-import type { Commit, Transaction } from "./port.ts";
+import type { Commit, Damage, Remains, Transaction } from "./port.ts";
 import type { Promises } from "./promises.ts";
+import { readRemains } from "./remains.ts";
+import { replaceFiles } from "./repair.ts";
 import { check } from "./requirements.ts";
 import { capture } from "./snapshot.ts";
 import { RepositoryState } from "./state.ts";
@@ -44,7 +46,7 @@ export class Repository {
   /** Whether this process has read the journal before: then it knows where it ends. */
   #known = false;
   #exists = false;
-  #undamaged = true;
+  #damaged: readonly Damage[] = [];
   #numbered = true;
 
   constructor(disk: Disk, paths: RepositoryPaths, options: RepositoryOptions) {
@@ -120,7 +122,27 @@ export class Repository {
   /** Whether nothing of the record was damaged when it was read. */
   async intact(): Promise<boolean> {
     await this.read(() => undefined);
-    return this.#undamaged;
+    return this.#damaged.length === 0;
+  }
+
+  async remains(): Promise<Remains | undefined> {
+    if (await this.intact()) return undefined;
+    return { damaged: this.#damaged, ...(await readRemains(this.#disk, this.#paths)) };
+  }
+
+  /** Nobody else may use it meanwhile. */
+  async repair(): Promise<string[]> {
+    if (await this.intact()) return [];
+    const snapshot = await this.read(capture);
+    await this.#compaction.running;
+    await this.close();
+    try {
+      return await replaceFiles(this.#disk, this.#paths, snapshot, new Date());
+    } finally {
+      // Whoever comes next reads what is there now.
+      this.#state = undefined;
+      this.#known = false;
+    }
   }
 
   /** To be called when nothing is running. */
@@ -213,7 +235,7 @@ export class Repository {
     this.#journal.startAt(loaded?.journalSize ?? 0);
     this.#compaction.startFrom(loaded);
     this.#numbered = loaded?.numbered ?? true;
-    this.#undamaged = (loaded?.damaged.length ?? 0) === 0;
+    this.#damaged = loaded?.damaged ?? [];
     this.#known = true;
     this.#exists = loaded !== undefined && hasRecord(loaded);
     if (loaded !== undefined && loaded.tornSize > 0) {

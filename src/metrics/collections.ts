@@ -23,6 +23,12 @@ export function reportCollections(to: Reporter, record: CollectionRecord): void 
   to.counter("layerd_gc_discarded_bytes_total", "Bytes moved to the trash.", () => removed.bytes);
   to.counter("layerd_gc_purged_blobs_total", "Blobs deleted from the trash.", () => removed.purged);
   to.counter("layerd_gc_purged_bytes_total", "Bytes freed in the trash.", () => removed.purgedBytes);
+  to.counter(
+    "layerd_gc_disposed_blobs_total",
+    "Damaged blobs deleted from quarantine.",
+    () => removed.disposed,
+  );
+  to.counter("layerd_gc_disposed_bytes_total", "Bytes freed in quarantine.", () => removed.disposedBytes);
   to.gauge(
     "layerd_gc_last_success_timestamp_seconds",
     "When the latest collection that succeeded ended; absent before the first.",

@@ -2,6 +2,7 @@ import { Registry } from "prom-client";
 import { reportCollections } from "./collections.ts";
 import { Reporter } from "./reporter.ts";
 import { reportRequests } from "./requests.ts";
+import { reportScrubs } from "./scrubs.ts";
 import type { Sources } from "./sources.ts";
 import { reportStore } from "./store.ts";
 
@@ -20,5 +21,6 @@ export function createMetrics(sources: Sources): () => Promise<string> {
   reportRequests(reporter, sources);
   reportStore(reporter, sources);
   reportCollections(reporter, sources.collections);
+  reportScrubs(reporter, sources);
   return () => registry.metrics();
 }

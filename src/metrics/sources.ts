@@ -1,6 +1,7 @@
 import type { RequestCounts } from "../http/request-counts.ts";
 import type { Traffic } from "../http/traffic.ts";
 import type { CollectionRecord } from "../registry/gc/record.ts";
+import type { ScrubRecord } from "../registry/scrub/record.ts";
 import type { CommitCounts } from "./commit-counts.ts";
 
 /** Where the numbers are. */
@@ -10,6 +11,9 @@ export interface Sources {
   readonly traffic: Traffic;
   readonly commits: CommitCounts;
   readonly collections: CollectionRecord;
+  readonly scrubs: ScrubRecord;
+  /** What is in quarantine; absent for a store in memory, which has none. */
+  readonly quarantine: (() => Promise<{ readonly blobs: number; readonly bytes: number }>) | undefined;
   /** Of small blobs. */
   readonly cache: { readonly hits: number; readonly misses: number } | undefined;
   /** How many upload sessions are open: with bytes, and without any yet. */

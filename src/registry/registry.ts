@@ -3,6 +3,8 @@ import type { Rules } from "../core/rules.ts";
 import type { Index } from "../index/port.ts";
 import { Checker } from "./check/checker.ts";
 import { Recovery } from "./check/recovery.ts";
+import type { Repair } from "./check/repair.ts";
+import { Repairer } from "./check/repairer.ts";
 import { Composer } from "./compose.ts";
 import { DiffIds, type UnpackLimits } from "./diff-ids.ts";
 import { Collections, type GcOptions } from "./gc/collections.ts";
@@ -29,6 +31,8 @@ export interface RegistryOptions {
   readonly unpack: UnpackLimits;
   readonly gc: GcOptions;
   readonly scrub: ScrubsOptions;
+  /** Told of everything that a repair has changed. */
+  readonly onRepaired?: (repair: Repair) => void;
   /** Told of what goes wrong in the background, where no request can be answered. */
   readonly onError: (error: unknown, what: string) => void;
 }
@@ -56,6 +60,8 @@ export interface Registry {
   readonly scrubber: Scrubber;
   readonly checker: Checker;
   readonly recovery: Recovery;
+  /** For when nobody else uses the store. */
+  readonly repairer: Repairer;
   /** Ends running uploads (they stay resumable), waits for what is queued, closes the stores. Idempotent. */
   close(): Promise<void>;
 }
@@ -77,8 +83,10 @@ export function createRegistry(
   const pusher = new Pusher(shared, rules);
   const collector = new Collector(shared, { rules, ...options.gc });
   const collections = new Collections(collector, stores, options);
-  const scrubber = new Scrubber(shared, options.scrub.onRot);
+  const scrubber = new Scrubber(shared, { keep: options.gc.trashTtl, onRot: options.scrub.onRot });
   const scrubs = new Scrubs(scrubber, options);
+  const checker = new Checker(stores, rules);
+  const recovery = new Recovery(shared);
   let closing: Promise<void> | undefined;
   const close = async () => {
     clearInterval(sweeper);
@@ -102,8 +110,9 @@ export function createRegistry(
     trash: new Trash(shared, { layers, pusher }),
     explainer: new Explainer(shared, { rules, ...options.gc }),
     scrubber,
-    checker: new Checker(stores, rules),
-    recovery: new Recovery(shared),
+    checker,
+    recovery,
+    repairer: new Repairer(stores, { checker, recovery }, options),
     close: () => {
       closing ??= close();
       return closing;

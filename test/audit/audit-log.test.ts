@@ -42,15 +42,27 @@ test("a line says when, who, by which request, where, and from what to what", as
   const path = await pathFor(t);
   const log = await AuditLog.open(path, { ...ROTATION, log: new TestLog() });
   log.committed(commit(1));
-  log.removed({ digest: digest(2), size: 5, to: "trash" });
+  log.removed({ what: "blob", digest: digest(2), size: 5 });
+  log.removed({ what: "quarantine", digest: digest(3), size: 6 });
+  log.quarantined({ digest: digest(4), size: 7, file: "/data/quarantine/x" });
   await log.close();
-  const [first = "", second = ""] = (await readFile(path, "utf8")).split("\n");
+  const [first = "", second = "", third = "", fourth = ""] = (await readFile(path, "utf8")).split("\n");
   t.is(
     first,
     `{"at":"1970-01-01T00:00:00.000Z","who":"ann","request":"r-1","repository":"library",` +
       `"action":"tag","tag":"v1","from":null,"to":"${digest(1)}"}`,
   );
   t.like(JSON.parse(second), { who: "gc", action: "discard-blob", digest: digest(2), size: 5 });
+  t.like(JSON.parse(third), {
+    who: "gc",
+    action: "purge-blob",
+    from: "quarantine",
+    digest: digest(3),
+    size: 6,
+  });
+  const { at: _, ...moved } = JSON.parse(fourth);
+  const file = "/data/quarantine/x";
+  t.deepEqual(moved, { who: "scrub", action: "quarantine-blob", digest: digest(4), size: 7, file });
 });
 
 test("a mounted blob is told from one that was sent", async (t) => {

@@ -1,8 +1,9 @@
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import type { StoreOptions } from "../../src/config.ts";
 import { digestOf } from "../../src/core/digest.ts";
+import { pathOf, spoil } from "../blobs/samples.ts";
 import { startServer, type TestServer, temporaryDirectory } from "../tools/server.ts";
 
 const TYPE = "application/vnd.oci.image.manifest.v1+json";
@@ -109,6 +110,23 @@ test("what garbage collection removes is written down as its own doing", async (
   const three = (action: string) => [action, action, action];
   t.deepEqual(actions, [...three("discard-blob"), ...three("purge-blob"), "unlink-blob", "unlink-blob"]);
   t.true(lines.every((line) => !("request" in line)));
+});
+
+test("what a scrub takes out of service is written down, and what leaves quarantine", async (t) => {
+  const audited = await startAudited(t, { gc: false, trashTtl: 1, scrubRate: 0 });
+  const { data, layerd } = audited.server;
+  await pushBlobs(audited, "ann");
+  const path = pathOf(data, idOf("layer"));
+  await spoil(path, () => writeFile(path, "other"));
+  await layerd.registry.scrubber.scrub();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  await layerd.registry.collector.collect();
+  const lines = (await audited.lines()).slice(-2).map(({ at: _, ...rest }) => rest);
+  const file = join(data, "quarantine", ...idOf("layer").split(":"));
+  t.deepEqual(lines, [
+    { who: "scrub", action: "quarantine-blob", digest: idOf("layer"), size: 5, file },
+    { who: "gc", action: "purge-blob", from: "quarantine", digest: idOf("layer"), size: 5 },
+  ]);
 });
 
 test("what was refused, or changed nothing, is not written down", async (t) => {

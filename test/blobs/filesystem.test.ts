@@ -219,7 +219,7 @@ test("an inspection shows the bytes on the disk, not those remembered; quarantin
   });
   const { handle, quarantine } = (await blobs.inspect(digest)) ?? t.fail();
   t.deepEqual(await readStream(handle.stream()), rotten);
-  t.true(await quarantine());
+  t.truthy(await quarantine());
   await handle.close();
   t.is(await blobs.open(digest), undefined);
   t.deepEqual(await readFile(join(directory, "quarantine", "sha256", digest.slice(7))), rotten);

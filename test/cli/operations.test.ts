@@ -1,6 +1,8 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
+import { openControl } from "../../src/cli/operations/control.ts";
+import type { CollectRequest, Operations } from "../../src/cli/operations/operations.ts";
 import { digestOf } from "../../src/core/digest.ts";
 import { IMAGE_CONFIG, imageOf, MANIFEST as MANIFEST_TYPE } from "../http/v2/client.ts";
 import { temporaryDirectory } from "../tools/server.ts";
@@ -76,6 +78,51 @@ test("what was collected comes back whole, from the server or without one", asyn
   t.is((await run(t, ["trash", "--data", data])).stdout, "");
 });
 
+test("a dry run says what stays too, when it is asked, from the server or without one", async (t) => {
+  const data = join(await temporaryDirectory(t), "data");
+  const server = await serve(t, ["--data", data, "--no-gc"]);
+  await pushImage(server.url);
+  const layer = digestOf(Buffer.from("layer"));
+  const told = await run(t, ["gc", "--dry-run", "--verbose", "--data", data]);
+  t.is(told.code, 0, told.stderr);
+  const expected = [
+    `stays       ${ID}  team/app  manifest  it is tagged v1`,
+    `stays       ${layer}  team/app  blob  the manifest ${ID} names it`,
+    `stays       ${digestOf(Buffer.from(IMAGE_CONFIG))}  team/app  blob  the manifest ${ID} names it`,
+  ];
+  t.deepEqual(lines(told.stdout).slice(0, 3), expected);
+  server.child.kill("SIGTERM");
+  await server.ended;
+  const alone = await run(t, ["gc", "--dry-run", "--verbose", "--json", "--data", data]);
+  const [manifest, ...rest] = lines(alone.stdout).map((line) => JSON.parse(line));
+  const size = MANIFEST.length;
+  const why = "it is tagged v1";
+  t.deepEqual(manifest, { what: "stays", as: "manifest", repository: "team/app", digest: ID, size, why });
+  t.deepEqual(
+    rest.map(({ as }) => as),
+    ["blob", "blob", undefined],
+  );
+});
+
+test("a listing longer than what a connection holds comes whole", async (t) => {
+  const data = await temporaryDirectory(t);
+  const count = 20_000;
+  const collected = {
+    ...{ tags: 0, manifests: 0, links: 0, blobs: 0, bytes: 0, purged: 0, purgedBytes: 0 },
+    kept: count,
+  };
+  const collect = async ({ stays }: CollectRequest) => {
+    const stay = { what: "stays", as: "blob", digest: ID, size: 1, why: "it is a test" } as const;
+    for (let n = 0; n < count; n += 1) await stays?.(stay);
+    return collected;
+  };
+  const control = await openControl(data, { collect } as unknown as Operations);
+  const { stdout, stderr } = await run(t, ["gc", "--dry-run", "--verbose", "--json", "--data", data]);
+  await control?.close();
+  t.is(stderr, "");
+  t.is(lines(stdout).length, count + 1);
+});
+
 test("tags that no rule keeps are removed, each with its reason", async (t) => {
   const data = join(await temporaryDirectory(t), "data");
   const rule = '{"repositories":"team/*","keepTags":{"newest":1,"matching":"v*"}}';
@@ -142,6 +189,7 @@ for (const [what, args, message] of [
   ["a question about what is no digest", ["why", "sha256:abc"], /is not a digest/],
   ["a place with two tags", ["trash", "restore", ID, "--to", "a:b:c"], /--to/],
   ["no place", ["trash", "restore", ID], /--to/],
+  ["what stays, of what is removed", ["gc", "--verbose"], /--verbose goes with --dry-run/],
   ["a store in memory", ["gc", "--memory"], /in memory/],
 ] as const) {
   test(`${what} is one sentence`, async (t) => {

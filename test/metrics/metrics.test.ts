@@ -1,5 +1,8 @@
+import { writeFile } from "node:fs/promises";
 import { METHODS, request } from "node:http";
 import test from "ava";
+import { digestOf } from "../../src/core/digest.ts";
+import { pathOf, spoil } from "../blobs/samples.ts";
 import { ask, connectTo, startSecureServer } from "../http/h2-server.ts";
 import { eventually } from "../tools/eventually.ts";
 import { readExposition, type Samples } from "../tools/exposition.ts";
@@ -145,6 +148,33 @@ test("a collection tells what it removed and what it left", async (t) => {
   t.is(metrics.get("layerd_store_blobs"), 1);
   t.is(metrics.get("layerd_store_bytes"), 5);
   t.true((metrics.get("layerd_gc_last_success_timestamp_seconds") ?? 0) > 1.7e9);
+});
+
+test("a scrub tells what it read and found; quarantine is what lies there now", async (t) => {
+  const server = await startServer(t, { gc: false, gcGrace: 1, trashTtl: 1, scrubRate: 0 });
+  for (const body of ["one", "three"]) await fetch(`${server.url}/layer`, { method: "POST", body });
+  t.false((await read(server)).has("layerd_scrub_last_success_timestamp_seconds"));
+  t.is((await read(server)).get("layerd_quarantine_blobs"), 0);
+  const path = pathOf(server.data, digestOf(Buffer.from("three")));
+  await spoil(path, () => writeFile(path, "throw"));
+  await server.layerd.registry.scrubber.scrub();
+  const metrics = await read(server);
+  t.is(metrics.get('layerd_scrub_runs_total{result="success"}'), 1);
+  t.is(metrics.get('layerd_scrub_runs_total{result="failure"}'), 0);
+  t.is(metrics.get("layerd_scrub_blobs_total"), 2);
+  t.is(metrics.get("layerd_scrub_bytes_total"), 8);
+  t.is(metrics.get('layerd_scrub_rot_total{what="quarantined"}'), 1);
+  t.is(metrics.get('layerd_scrub_rot_total{what="unreadable"}'), 0);
+  t.true((metrics.get("layerd_scrub_last_success_timestamp_seconds") ?? 0) > 1.7e9);
+  t.is(metrics.get("layerd_quarantine_blobs"), 1);
+  t.is(metrics.get("layerd_quarantine_bytes"), 5);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  await server.layerd.registry.collector.collect();
+  const after = await read(server);
+  t.is(after.get("layerd_quarantine_blobs"), 0);
+  t.is(after.get("layerd_gc_disposed_blobs_total"), 1);
+  t.is(after.get("layerd_gc_disposed_bytes_total"), 5);
+  t.false((await read(await startServer(t, { memory: true }))).has("layerd_quarantine_blobs"));
 });
 
 test("the disk is that of the data directory; a store in memory has none", async (t) => {

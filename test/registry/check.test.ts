@@ -6,34 +6,17 @@ import { compileRules } from "../../src/core/rules.ts";
 import { createMemoryIndex } from "../../src/index/memory.ts";
 import { Checker } from "../../src/registry/check/checker.ts";
 import type { Fault } from "../../src/registry/check/fault.ts";
-import { type Found, Recovery } from "../../src/registry/check/recovery.ts";
+import type { Found } from "../../src/registry/check/finding.ts";
+import { Recovery } from "../../src/registry/check/recovery.ts";
 import { Holds } from "../../src/registry/holds.ts";
 import { Pusher } from "../../src/registry/push.ts";
 import { bytesOf, KiB, openStore, pathOf, spoil, store } from "../blobs/samples.ts";
 import { link, put, setTag, transaction } from "../index/samples.ts";
+import { CONFIG, describe, FOREIGN, IMAGE, INDEX, image, json, LAYER } from "./images.ts";
 
 const TEAM = parseRepositoryName("team/app");
 const SPARSE = parseRepositoryName("sparse/app");
 const RECOVERED = parseRepositoryName("recovered");
-const IMAGE = "application/vnd.oci.image.manifest.v1+json";
-const INDEX = "application/vnd.oci.image.index.v1+json";
-const LAYER = "application/vnd.oci.image.layer.v1.tar";
-const FOREIGN = "application/vnd.oci.image.layer.nondistributable.v1.tar";
-
-const json = (value: object) => Buffer.from(JSON.stringify(value));
-const CONFIG = json({ architecture: "amd64", os: "linux", rootfs: { type: "layers", diff_ids: [] } });
-
-const describe = (mediaType: string, bytes: Buffer) => ({
-  mediaType,
-  digest: digestOf(bytes),
-  size: bytes.length,
-});
-
-function image(layers: readonly object[]): Buffer {
-  const config = describe("application/vnd.oci.image.config.v1+json", CONFIG);
-  return json({ schemaVersion: 2, mediaType: IMAGE, config, layers });
-}
-
 /** A store with a registry's ways of filling it. */
 async function world(t: ExecutionContext) {
   const { blobs, directory } = await openStore(t, { durability: "os" });

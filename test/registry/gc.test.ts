@@ -1,3 +1,5 @@
+import { utimes } from "node:fs/promises";
+import { join } from "node:path";
 import { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import test from "ava";
@@ -11,7 +13,7 @@ import type { Change } from "../../src/index/port.ts";
 import type { Verdict } from "../../src/registry/gc/collected.ts";
 import { Collector } from "../../src/registry/gc/collector.ts";
 import { Holds } from "../../src/registry/holds.ts";
-import { bytesOf, store } from "../blobs/samples.ts";
+import { bytesOf, openStore, store } from "../blobs/samples.ts";
 import { digest, link, put, setTag, tag, transaction } from "../index/samples.ts";
 import { GRACE, onEachDriver, TEAM, World } from "./world.ts";
 
@@ -324,6 +326,36 @@ onEachDriver(
   },
   { trashTtl: 200 },
 );
+
+test("what has been in quarantine for long enough is deleted, healed or not; a dry run says so", async (t) => {
+  const { blobs, directory } = await openStore(t, { durability: "os" });
+  const world = await new World({ blobs, index: createMemoryIndex() }, [], 60_000).found();
+  const [old, healed, young] = [await world.blob(), await world.blob(), await world.blob()];
+  for (const [at, digest] of [old, healed, young].entries()) {
+    const { handle, quarantine } = (await blobs.inspect(digest)) ?? t.fail();
+    const { file = "" } = (await quarantine()) || t.fail();
+    t.is(file, join(directory, "quarantine", ...digest.split(":")));
+    await handle.close();
+    const longAgo = new Date(Date.now() - 60_001);
+    if (at < 2) await utimes(file, longAgo, longAgo);
+  }
+  await store(blobs, bytesOf(2, 100));
+  const planned: Verdict[] = [];
+  const plan = await world.collector.collect({ dryRun: true, report: (verdict) => planned.push(verdict) });
+  t.like(plan, { disposed: 2, disposedBytes: 200, purged: 0, blobs: 0 });
+  const said = (verdict: Verdict) => JSON.stringify(Object.entries(verdict).sort());
+  const why = "its time in quarantine is over";
+  const verdicts = [old, healed].map((digest) => ({ what: "quarantine", digest, size: 100, why }) as const);
+  t.deepEqual(planned.map(said).sort(), verdicts.map(said).sort());
+  t.is((await Array.fromAsync(blobs.quarantined())).length, 3);
+  t.deepEqual(await world.collect(), plan);
+  t.deepEqual(
+    (await Array.fromAsync(blobs.quarantined())).map(({ digest }) => digest),
+    [young],
+  );
+  t.true(await world.has(healed));
+  t.like(world.collector.record.removed, { disposed: 2, disposedBytes: 200 });
+});
 
 test("after a start, nothing that may have been promised before leaves an index", async (t) => {
   const stores = { blobs: createMemoryBlobs({ limit: 1e8 }), index: createMemoryIndex(), holds: new Holds() };

@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { createMemoryBlobs } from "../../src/blobs/memory.ts";
@@ -18,13 +18,15 @@ import { eventually } from "../tools/eventually.ts";
 
 const TEAM = parseRepositoryName("team/app");
 const OTHER = parseRepositoryName("other");
+// Milliseconds.
+const KEEP = 60_000;
 
 /** A store of files, and what scrubs it. */
 async function world(t: ExecutionContext) {
   const { blobs, directory } = await openStore(t, { durability: "os" });
   const stores = { blobs, index: createMemoryIndex(), holds: new Holds() };
   const logged: Rot[] = [];
-  const scrubber = new Scrubber(stores, (rot) => logged.push(rot));
+  const scrubber = new Scrubber(stores, { keep: KEEP, onRot: (rot) => logged.push(rot) });
   const scrub = async (options: ScrubOptions = {}) => {
     const rots: Rot[] = [];
     const scrubbed = await scrubber.scrub({ ...options, report: (rot) => rots.push(rot) });
@@ -62,7 +64,13 @@ for (const [what, algorithm, size, spoilt] of [
     const { rots, ...tally } = await scrub();
     t.like(tally, { blobs: 2, quarantined: 1, kept: 0, unreadable: 0 });
     const why = `its bytes are ${digestOf(spoilt, algorithm)}`;
-    t.deepEqual(rots, [{ digest, size: spoilt.length, what: "quarantined", why, neededBy: [] }]);
+    const [{ until = "", file = "", ...rest } = {}] = rots;
+    t.deepEqual([rest], [{ digest, size: spoilt.length, what: "quarantined", why, neededBy: [] }]);
+    t.deepEqual(await readFile(file), spoilt);
+    t.true(Math.abs(Date.parse(until) - Date.now() - KEEP) < 30_000);
+    const [{ quarantinedAt, ...stat } = {}] = await Array.fromAsync(blobs.quarantined());
+    t.deepEqual(stat, { digest, size: spoilt.length });
+    t.true(Math.abs(Number(quarantinedAt) - Date.now()) < 30_000);
     t.deepEqual(logged, rots);
     t.is(await blobs.stat(digest), undefined);
     t.not(await blobs.stat(sound), undefined);
@@ -160,6 +168,30 @@ test("what the disk does not give is reported and stays, and the rest is read", 
   t.not(await blobs.stat(digest), undefined);
 });
 
+test("what scrubs have come to is counted, while they run and whoever ends them", async (t) => {
+  const { blobs, scrub, scrubber, rot } = await world(t);
+  const { record } = scrubber;
+  const { digest } = await store(blobs, bytesOf(1, KiB));
+  await store(blobs, bytesOf(2, 2 * KiB));
+  await rot(digest, bytesOf(9, KiB));
+  await scrub({ passed: async () => void t.true(record.tally.blobs > 0 && record.tally.bytes > 0) });
+  t.like(record, { succeeded: 1, failed: 0 });
+  t.deepEqual(record.tally, { blobs: 2, bytes: 3 * KiB, quarantined: 1, kept: 0, unreadable: 0 });
+  const { lastAt } = record;
+  t.true(lastAt !== undefined);
+  const list = blobs.list.bind(blobs);
+  Object.assign(blobs, {
+    async *list() {
+      yield* list();
+      throw new Error("EIO");
+    },
+  });
+  await t.throwsAsync(scrub());
+  await t.throwsAsync(scrub({ signal: AbortSignal.abort() }));
+  t.like(record, { succeeded: 1, failed: 1, lastAt });
+  t.is(record.tally.blobs, 3);
+});
+
 test("how far it has come is told, of what there is in all", async (t) => {
   const { blobs, scrub } = await world(t);
   await store(blobs, bytesOf(1, KiB));
@@ -209,7 +241,7 @@ async function background(t: ExecutionContext) {
   const notes = new Notes();
   const passes: number[] = [];
   const begin = () => {
-    const scrubber = new Scrubber({ blobs, index: createMemoryIndex(), holds: new Holds() });
+    const scrubber = new Scrubber({ blobs, index: createMemoryIndex(), holds: new Holds() }, { keep: KEEP });
     const scrubs = new Scrubs(scrubber, {
       scrub: {
         background: { rate: 100 * MiB, interval: 5, notes },

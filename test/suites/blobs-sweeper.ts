@@ -116,7 +116,7 @@ function testInspecting(blobs: Define): void {
       for (let times = 0; times < 2; times += 1) {
         const { handle, quarantine } = (await blobs.inspect(digest)) ?? t.fail();
         t.is(handle.size, size);
-        t.true(await quarantine());
+        t.truthy(await quarantine());
         t.is(await blobs.stat(digest), undefined);
         t.is(await blobs.open(digest), undefined);
         t.deepEqual(await all(blobs.list()), []);

@@ -29,7 +29,8 @@ export interface Control {
   close(): Promise<void>;
 }
 
-type Item = (value: unknown) => void;
+/** Resolves when there is room for more; whoever tells of few things need not wait. */
+type Item = (value: unknown) => Promise<void> | undefined;
 type Handler = (
   operations: Operations,
   asked: Record<string, unknown>,
@@ -39,7 +40,12 @@ type Handler = (
 ) => Promise<unknown>;
 
 const HANDLERS: Readonly<Record<string, Handler>> = {
-  "/gc": (operations, { dryRun }, item) => operations.collect(dryRun === true, item),
+  "/gc": (operations, { dryRun, verbose }, item) =>
+    operations.collect({
+      dryRun: dryRun === true,
+      report: item,
+      stays: verbose === true ? item : undefined,
+    }),
   "/trash": (operations, _asked, item) => operations.trash(item),
   "/why": (operations, { digest }) => operations.why(parseDigest(String(digest))),
   "/scrub": (operations, { rate, progress }, item, signal) =>
@@ -75,10 +81,20 @@ export async function openControl(data: string, operations: Operations): Promise
   };
 }
 
+/** Resolves when there is room again, or nobody to be told. */
+async function drained(res: ServerResponse, signal: AbortSignal): Promise<void> {
+  await once(res, "drain", { signal }).catch((error: Error) => {
+    if (error.name !== "AbortError") throw error;
+  });
+}
+
 async function answer(operations: Operations, req: IncomingMessage, res: ServerResponse): Promise<void> {
-  const say = (line: object) => res.write(`${JSON.stringify(line)}\n`);
   res.on("error", () => undefined);
   const gone = new AbortController();
+  const say = (line: object) => {
+    if (res.write(`${JSON.stringify(line)}\n`) || gone.signal.aborted) return undefined;
+    return drained(res, gone.signal);
+  };
   res.on("close", () => gone.abort());
   try {
     const handler = HANDLERS[req.url ?? ""];

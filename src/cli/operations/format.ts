@@ -8,6 +8,6 @@ export function formatSize(bytes: number): string {
 }
 
 /** A number of things: `1 tag`, `2 tags`. */
-export function formatCount(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+export function formatCount(count: number, noun: string, plural = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : plural}`;
 }

@@ -11,17 +11,25 @@ import type {
   Restored,
   Rot,
   Scrubbed,
+  Stay,
   Verdict,
 } from "../../create.ts";
 
 /** What an operator does with a store, in this process or in the server that has it open. */
 export interface Operations {
-  collect(dryRun: boolean, report: (verdict: Verdict) => void): Promise<Collected>;
+  collect(asked: CollectRequest): Promise<Collected>;
   trash(report: (found: InTrash) => void): Promise<void>;
   why(digest: Digest): Promise<Explanation>;
   restore(digest: Digest, to: Target): Promise<Restored>;
   scrub(asked: ScrubRequest): Promise<Scrubbed>;
   check(report: (fault: Fault) => void, signal?: AbortSignal): Promise<Checked>;
+}
+
+export interface CollectRequest {
+  readonly dryRun: boolean;
+  readonly report: (verdict: Verdict) => void;
+  /** Told of what stays, and waited for; in a dry run. */
+  readonly stays?: ((stay: Stay) => Promise<void> | undefined) | undefined;
 }
 
 export interface ScrubRequest {
@@ -43,7 +51,8 @@ const WHO = "operator";
 /** @param nothingPromised whether no server has been running that clients may have talked to. */
 export function operationsOf(registry: Registry, nothingPromised: boolean): Operations {
   return {
-    collect: (dryRun, report) => registry.collector.collect({ dryRun, report, nothingPromised }),
+    collect: ({ stays, ...asked }) =>
+      registry.collector.collect({ ...asked, ...(stays && { stays }), nothingPromised }),
     trash: async (report) => {
       for await (const found of registry.trash.list()) report(found);
     },

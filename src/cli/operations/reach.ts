@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
 import { createInterface } from "node:readline";
 import { type ServerConfig, storeConfigOf } from "../../config.ts";
-import { createLayerd, type Registry } from "../../create.ts";
+import { createLayerd, type Registry, type Stay, type Verdict } from "../../create.ts";
 import { DataDirectoryInUseError } from "../../data-directory.ts";
 import { StartError } from "../failures.ts";
 import { controlPath } from "./control.ts";
@@ -57,7 +57,12 @@ class Unreachable extends Error {}
 
 function remote(socketPath: string): Operations {
   return {
-    collect: (dryRun, report) => ask(socketPath, "/gc", { dryRun }, report as never) as never,
+    collect: ({ dryRun, report, stays }) =>
+      ask(socketPath, "/gc", { dryRun, verbose: stays !== undefined }, (item) => {
+        const said = item as Verdict | Stay;
+        if (said.what === "stays") void stays?.(said);
+        else report(said);
+      }) as never,
     trash: async (report) => {
       await ask(socketPath, "/trash", {}, (item) => {
         const { discardedAt, ...rest } = item as { discardedAt: string };

@@ -1,6 +1,7 @@
 import { styleText } from "node:util";
 import { Command } from "commander";
 import { ConfigError, check, loadConfig, size } from "../../config.ts";
+import { formatTime } from "../../core/time.ts";
 import type { Rot, Scrubbed } from "../../create.ts";
 import { addSettings, flagsOf } from "../options.ts";
 import { formatSize } from "./format.ts";
@@ -16,7 +17,7 @@ export function scrubCommand(): Command {
     .option("--json", "One JSON object a line: what is damaged, then what it came to.")
     .addHelpText("after", MORE)
     .action(scrub);
-  return addSettings(command, ["data", "memory", "index", "durability"]);
+  return addSettings(command, ["data", "memory", "index", "trashTtl", "auditLog", "durability"]);
 }
 
 const MORE = `
@@ -55,20 +56,28 @@ function parseRate(text: string): number {
 
 const dim = (text: string) => styleText("dim", text, { stream: process.stdout });
 
-const REMEDIES: Readonly<Record<Rot["what"], string>> = {
-  quarantined: "it is in quarantine and not served; push it again",
-  kept: "it is just being used or pushed, and stays; scrub again",
-  unreadable: "it stays where it is; look at the disk",
-};
+function remedyOf({ what, file, until = "" }: Rot): string {
+  switch (what) {
+    case "quarantined":
+      return `it is not served; push it again${file === undefined ? "" : `\n  until ${formatTime(until)} its bytes are in ${file}`}`;
+    case "kept":
+      return "it is just being used or pushed, and stays; scrub again";
+    case "unreadable":
+      return "it stays where it is; look at the disk";
+    default:
+      return what satisfies never;
+  }
+}
 
-function describe({ digest, size, what, why, neededBy }: Rot): string {
+function describe(rot: Rot): string {
+  const { digest, size, what, why, neededBy } = rot;
   const length = size === undefined ? "" : `  ${formatSize(size)}`;
   const needs = neededBy.map(({ repository, as, manifests }) => {
     const named = manifests.length === 0 ? "" : `, named by ${manifests.join(", ")}`;
     return `  ${as === "manifest" ? "a manifest" : "a blob"} of ${repository}${named}\n`;
   });
   const nobody = needs.length === 0 ? [`  ${dim("no repository has it")}\n`] : needs;
-  return `${what}  ${digest}${length}\n  ${dim(why)}\n${nobody.join("")}  ${REMEDIES[what]}\n`;
+  return `${what}  ${digest}${length}\n  ${dim(why)}\n${nobody.join("")}  ${remedyOf(rot)}\n`;
 }
 
 function describeSum({ blobs, bytes, quarantined, kept, unreadable }: Scrubbed): string {

@@ -19,7 +19,7 @@ export function trashCommand(): Command {
   return command;
 }
 
-const KEYS = ["data", "index", "trashTtl", "repository", "rules", "durability"] as const;
+const KEYS = ["data", "index", "trashTtl", "repository", "rules", "auditLog", "durability"] as const;
 
 const MORE = `
 Examples:

@@ -88,6 +88,15 @@ class PostgresIndex implements Index {
     return true;
   }
 
+  async remains(_repository: RepositoryName): Promise<undefined> {
+    this.#assertOpen();
+  }
+
+  async repair(_repository: RepositoryName): Promise<string[]> {
+    this.#assertOpen();
+    return [];
+  }
+
   async exists(repository: RepositoryName): Promise<boolean> {
     return (await this.#read(READS.exists, [repository])).length > 0;
   }

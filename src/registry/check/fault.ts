@@ -21,7 +21,8 @@ const PUSH_OVER = "push it again; until then `layerd scrub` takes the wrong byte
 const FAULTS = {
   "index-damaged": {
     problem: "lines of its index are damaged: the log names them when the repository is first used",
-    remedy: "stop the server and bring its index back from a backup; nothing is collected until then",
+    remedy:
+      "stop the server and bring its index back from a backup, or keep what could be read with `layerd check --repair`; nothing is collected until then",
   },
   "manifest-missing": { problem: "the bytes of this manifest are gone", remedy: PUSH_AGAIN },
   "manifest-size": { problem: "the bytes of this manifest have another length", remedy: PUSH_OVER },

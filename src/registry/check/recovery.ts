@@ -3,6 +3,7 @@ import type { BlobHandle, BlobStore } from "../../blobs/port.ts";
 import { algorithmOf, type Digest, digestOf } from "../../core/digest.ts";
 import type { Descriptor } from "../../core/image.ts";
 import type { ParsedManifest } from "../../core/manifest.ts";
+import { SNIFF_LENGTH, sniffLayer } from "../../core/media-type.ts";
 import type { RepositoryName } from "../../core/name.ts";
 import type { Change, Index } from "../../index/port.ts";
 import { DigestSet } from "../gc/digest-set.ts";
@@ -12,32 +13,9 @@ import type { Hold, Holds } from "../holds.ts";
 import { linkChange } from "../layers.ts";
 import { recordOf } from "../manifest-record.ts";
 import { readManifest } from "../read-manifest.ts";
+import { Finding, type FindOptions, type Recovered } from "./finding.ts";
 
-/** A manifest that was found among the blobs. */
-export interface Found {
-  readonly digest: Digest;
-  readonly mediaType: string;
-  /** Blobs and manifests that it names and that are not stored. */
-  readonly missing: readonly Digest[];
-}
-
-export interface RecoverOptions {
-  /** Told of every manifest that was found. */
-  readonly report?: (found: Found) => void;
-  readonly signal?: AbortSignal;
-}
-
-export interface Recovered {
-  readonly manifests: number;
-  /** That were linked: what the manifests name, as far as it is stored. */
-  readonly blobs: number;
-}
-
-type Tally = { -readonly [K in keyof Recovered]: number };
-
-const WHO = "recovery";
-
-/** Finds manifests that no repository knows any more among the blobs, where their bytes have always been. */
+/** Finds what repositories do not know any more among the blobs, where the bytes have always been. */
 export class Recovery {
   readonly #blobs: BlobStore;
   readonly #index: Index;
@@ -50,18 +28,67 @@ export class Recovery {
   }
 
   /**
-   * Puts what is found into a repository. Nothing that is in an index is changed. Tags are no part of a manifest, and
-   * stay unknown.
+   * Puts manifests that no repository has into one, with all that they name. Nothing that is in an index is changed.
+   * Tags are no part of a manifest, and stay unknown.
+   * @param elsewhere whether a dry run has found one for another repository.
    */
-  async recover(repository: RepositoryName, options: RecoverOptions = {}): Promise<Recovered> {
+  async recover(
+    repository: RepositoryName,
+    options: FindOptions = {},
+    elsewhere: (digest: Digest) => boolean = () => false,
+  ): Promise<Recovered> {
     const pace = new Pace(options.signal);
-    const tally = { manifests: 0, blobs: 0 };
+    const all = ({ blobs, foreignBlobs }: ParsedManifest) => [...blobs, ...foreignBlobs];
+    const finding = new Finding(this.#index, repository, options, all);
     const known = await this.#known(pace);
     for await (const digest of this.#blobs.list()) {
       await pace.step();
-      if (!known.has(digest)) await this.#recover(repository, digest, tally, options);
+      if (!known.has(digest) && !elsewhere(digest)) await this.bring(finding, digest);
     }
-    return tally;
+    return finding.tally;
+  }
+
+  /**
+   * Brings a manifest back, with the manifests that it lists, which other repositories may have too: an index without
+   * them is of no use. Does nothing for what is no manifest, is damaged, or is not stored.
+   */
+  async bring(finding: Finding, digest: Digest): Promise<void> {
+    if (await finding.hasManifest(digest)) return;
+    using hold = this.#holds.open();
+    await hold.add(digest);
+    const manifest = await this.#read(digest);
+    if (manifest === undefined) return;
+    const { parsed, size } = manifest;
+    for (const child of parsed.manifests) await this.bring(finding, child.digest);
+    const { links, missing } = await this.#links(finding, parsed, hold);
+    const record = recordOf({ digest, size }, parsed);
+    const found = { digest, mediaType: parsed.mediaType, missing };
+    await finding.put([...links, { type: "manifestPut", manifest: record }], found);
+  }
+
+  /** Links what a manifest names that is there, and that the repository has lost. */
+  async relink(finding: Finding, digest: Digest): Promise<void> {
+    using hold = this.#holds.open();
+    const manifest = await this.#read(digest);
+    if (manifest === undefined) return;
+    const { links } = await this.#links(finding, manifest.parsed, hold);
+    if (links.length > 0) await finding.put(links);
+  }
+
+  /** Links a blob of which nothing else is known: what it is, its first bytes tell. */
+  async link(finding: Finding, digest: Digest): Promise<void> {
+    if ((await finding.hasBlob(digest)) || (await finding.hasManifest(digest))) return;
+    using hold = this.#holds.open();
+    await hold.add(digest);
+    const handle = await this.#blobs.open(digest);
+    if (handle === undefined) return;
+    try {
+      const head = await buffer(handle.stream({ start: 0, end: Math.min(SNIFF_LENGTH, handle.size) }));
+      const mediaType = sniffLayer(head);
+      await finding.put([linkChange(handle, { mediaType })], { digest, mediaType, missing: [] });
+    } finally {
+      await handle.close();
+    }
   }
 
   async #known(pace: Pace): Promise<DigestSet> {
@@ -71,29 +98,6 @@ export class Recovery {
       for await (const { digest } of everyBlob(this.#index, repository, pace)) known.add(digest);
     }
     return known;
-  }
-
-  /** With the manifests that it lists, which other repositories may have too: an index without them is of no use. */
-  async #recover(
-    repository: RepositoryName,
-    digest: Digest,
-    tally: Tally,
-    options: RecoverOptions,
-  ): Promise<void> {
-    if ((await this.#index.manifest(repository, digest)) !== undefined) return;
-    using hold = this.#holds.open();
-    await hold.add(digest);
-    const manifest = await this.#read(digest);
-    if (manifest === undefined) return;
-    const { parsed, size } = manifest;
-    for (const child of parsed.manifests) await this.#recover(repository, child.digest, tally, options);
-    const { links, missing } = await this.#links(repository, parsed, hold);
-    const record = recordOf({ digest, size }, parsed);
-    const changes = [...links, { type: "manifestPut", manifest: record } as const];
-    await this.#index.apply(repository, { who: WHO, changes });
-    tally.manifests += 1;
-    tally.blobs += links.length;
-    options.report?.({ digest, mediaType: parsed.mediaType, missing });
   }
 
   /** `undefined` when it is not there, damaged, or no manifest. */
@@ -113,20 +117,20 @@ export class Recovery {
   }
 
   async #links(
-    repository: RepositoryName,
-    { blobs, foreignBlobs, manifests }: ParsedManifest,
+    finding: Finding,
+    parsed: ParsedManifest,
     hold: Hold,
   ): Promise<{ links: Change[]; missing: Digest[] }> {
     const links: Change[] = [];
     const missing: Digest[] = [];
-    for (const blob of [...blobs, ...foreignBlobs]) {
+    for (const blob of finding.linkedWith(parsed)) {
       await hold.add(blob.digest);
-      if ((await this.#index.blob(repository, blob.digest)) !== undefined) continue;
+      if (await finding.hasBlob(blob.digest)) continue;
       if (await this.#isStored(blob)) links.push(linkChange(blob, blob));
-      else if (blobs.includes(blob)) missing.push(blob.digest);
+      else if (parsed.blobs.includes(blob)) missing.push(blob.digest);
     }
-    for (const { digest } of manifests) {
-      if ((await this.#index.manifest(repository, digest)) === undefined) missing.push(digest);
+    for (const { digest } of parsed.manifests) {
+      if (!(await finding.hasManifest(digest))) missing.push(digest);
     }
     return { links, missing };
   }

@@ -1,6 +1,7 @@
 import type { Digest } from "../../core/digest.ts";
 import type { RepositoryName, Tag } from "../../core/name.ts";
 import type { Pace } from "./pace.ts";
+import type { Stay } from "./stays.ts";
 
 /** What is removed, and why. */
 export type Verdict =
@@ -18,7 +19,8 @@ export type Verdict =
       readonly why: string;
     }
   | {
-      readonly what: "blob" | "trash";
+      /** From where they go: the store, the trash, the quarantine. */
+      readonly what: "blob" | "trash" | "quarantine";
       readonly digest: Digest;
       readonly size: number;
       readonly why: string;
@@ -31,6 +33,8 @@ export interface CollectOptions {
   readonly nothingPromised?: boolean;
   /** Told of everything that is removed, or would be. */
   readonly report?: (verdict: Verdict) => void;
+  /** Told of everything that stays, and waited for. In a dry run. */
+  readonly stays?: (stay: Stay) => Promise<void> | undefined;
   readonly signal?: AbortSignal;
 }
 
@@ -44,6 +48,9 @@ export interface Collected {
   /** Blobs whose time in the trash was over. */
   readonly purged: number;
   readonly purgedBytes: number;
+  /** Blobs, or what was left of them, whose time in quarantine was over. */
+  readonly disposed: number;
+  readonly disposedBytes: number;
   /** Blobs that stay. */
   readonly kept: number;
   /** Bytes that repositories have, each blob and manifest counted once. */
@@ -54,6 +61,9 @@ export interface Collected {
    */
   readonly waitsUntil?: string;
 }
+
+/** Bytes that go. */
+export type Removed = Extract<Verdict, { readonly size: number }>;
 
 /** One collection while it runs. */
 export interface Run {

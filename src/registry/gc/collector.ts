@@ -5,21 +5,23 @@ import type { RepositoryName } from "../../core/name.ts";
 import type { Rules } from "../../core/rules.ts";
 import type { Index } from "../../index/port.ts";
 import type { Holds } from "../holds.ts";
-import type { Collected, CollectOptions, Run, Verdict } from "./collected.ts";
+import type { Collected, CollectOptions, Removed, Run } from "./collected.ts";
 import { DigestSet } from "./digest-set.ts";
+import { Explainer } from "./explainer.ts";
 import { IndexCollector } from "./index-collector.ts";
 import { Pace } from "./pace.ts";
-import { CollectionRecord } from "./record.ts";
+import { CollectionRecord, nothingRemoved } from "./record.ts";
+import { type Stay, staysIn } from "./stays.ts";
 import { everyBlob, everyManifest, everyRepository } from "./walk.ts";
 
 export interface CollectorOptions {
   readonly rules: Rules;
   /** Milliseconds for which what nobody needs is kept, counted from when it was last promised to somebody. */
   readonly grace: number;
-  /** Milliseconds for which what was collected can be restored. */
+  /** Milliseconds for which what was collected can be restored, and what was quarantined be looked into. */
   readonly trashTtl: number;
   /** Told of the bytes that go, to the trash or for good. */
-  readonly onRemoved?: (removed: Extract<Verdict, { readonly what: "blob" | "trash" }>) => void;
+  readonly onRemoved?: (removed: Removed) => void;
 }
 
 const NOTHING: ReadonlySet<Digest> = new Set();
@@ -36,6 +38,7 @@ export class Collector {
   readonly #index: Index;
   readonly #holds: Holds;
   readonly #inIndex: IndexCollector;
+  readonly #explainer: Explainer;
   readonly #options: CollectorOptions;
   readonly #startedAt = Date.now();
   #running: Promise<Collected> | undefined;
@@ -47,6 +50,7 @@ export class Collector {
     this.#index = stores.index;
     this.#holds = stores.holds;
     this.#inIndex = new IndexCollector(stores.index, options);
+    this.#explainer = new Explainer(stores, options);
     this.#options = options;
   }
 
@@ -74,8 +78,7 @@ export class Collector {
   }
 
   async #collect(options: CollectOptions): Promise<Collected> {
-    const removed = { tags: 0, manifests: 0, links: 0, blobs: 0, bytes: 0, purged: 0, purgedBytes: 0 };
-    const tally = { ...removed, kept: 0, keptBytes: 0 };
+    const tally = { tags: 0, ...nothingRemoved(), kept: 0, keptBytes: 0 };
     const run = { options, tally, pace: new Pace(options.signal) };
     const waitsUntil = options.nothingPromised === true ? 0 : this.#startedAt + this.#options.grace;
     const waits = waitsUntil > Date.now();
@@ -89,10 +92,12 @@ export class Collector {
         await this.#requireIntact(repository);
         const leaving = waits ? NOTHING : await this.#inIndex.collect(repository, run);
         await this.#mark(repository, needed, leaving, run);
+        await this.#tellStays(repository, leaving, run);
       }
       // Without any, it is rather the index that is missing than the need.
       if (repositories > 0) await this.#collectBlobs(needed, run);
       await this.#emptyTrash(run);
+      await this.#emptyQuarantine(run);
       return waits ? { ...tally, waitsUntil: new Date(waitsUntil).toISOString() } : tally;
     } finally {
       this.#holds.forget();
@@ -134,6 +139,17 @@ export class Collector {
     for await (const blob of everyBlob(this.#index, repository, pace)) keep(blob);
   }
 
+  async #tellStays(
+    repository: RepositoryName,
+    leaving: ReadonlySet<Digest>,
+    { options, pace }: Run,
+  ): Promise<void> {
+    const { stays, nothingPromised = false } = options;
+    if (stays === undefined) return;
+    const from = { index: this.#index, explainer: this.#explainer };
+    for await (const stay of staysIn(from, repository, leaving, { pace, nothingPromised })) await stays(stay);
+  }
+
   async #collectBlobs(needed: DigestSet, { options, tally, pace }: Run): Promise<void> {
     for await (const digest of this.#blobs.list()) {
       await pace.step();
@@ -142,7 +158,10 @@ export class Collector {
       const stat = await this.#holds.unlessHeld(digest, () =>
         options.dryRun === true ? this.#blobs.stat(digest) : this.#blobs.discard(digest),
       );
-      if (stat === undefined) continue;
+      if (stat === undefined) {
+        await this.#tellHeld(digest, options);
+        continue;
+      }
       tally.kept -= 1;
       tally.blobs += 1;
       tally.bytes += stat.size;
@@ -154,7 +173,10 @@ export class Collector {
     const before = Date.now() - this.#options.trashTtl;
     for await (const { digest, size, discardedAt } of this.#blobs.discarded()) {
       await pace.step();
-      if (discardedAt.getTime() > before) continue;
+      if (discardedAt.getTime() > before) {
+        await options.stays?.(this.#waiting("trash", { digest, size }, discardedAt));
+        continue;
+      }
       if (options.dryRun !== true) await this.#blobs.purge(digest);
       tally.purged += 1;
       tally.purgedBytes += size;
@@ -162,10 +184,39 @@ export class Collector {
     }
   }
 
-  #tell(
-    removed: Extract<Verdict, { readonly what: "blob" | "trash" }>,
-    { dryRun, report }: CollectOptions,
-  ): void {
+  async #emptyQuarantine({ options, tally, pace }: Run): Promise<void> {
+    const before = Date.now() - this.#options.trashTtl;
+    for await (const { digest, size, quarantinedAt } of this.#blobs.quarantined()) {
+      await pace.step();
+      if (quarantinedAt.getTime() > before) {
+        await options.stays?.(this.#waiting("quarantine", { digest, size }, quarantinedAt));
+        continue;
+      }
+      if (options.dryRun !== true) await this.#blobs.dispose(digest);
+      tally.disposed += 1;
+      tally.disposedBytes += size;
+      this.#tell({ what: "quarantine", digest, size, why: "its time in quarantine is over" }, options);
+    }
+  }
+
+  async #tellHeld(digest: Digest, { stays }: CollectOptions): Promise<void> {
+    const stat = stays && (await this.#blobs.stat(digest));
+    if (stat === undefined) return;
+    await stays?.({ what: "stays", as: "bytes", ...stat, why: "it is just being pushed, or has just been" });
+  }
+
+  #waiting(as: "trash" | "quarantine", { digest, size }: BlobStat, since: Date): Stay {
+    const until = new Date(since.getTime() + this.#options.trashTtl).toISOString();
+    return {
+      what: "stays",
+      as,
+      digest,
+      size,
+      why: `it is in ${as === "trash" ? "the trash" : as} until ${until}`,
+    };
+  }
+
+  #tell(removed: Removed, { dryRun, report }: CollectOptions): void {
     report?.(removed);
     if (dryRun !== true) this.#options.onRemoved?.(removed);
   }

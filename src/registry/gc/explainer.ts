@@ -81,9 +81,21 @@ export class Explainer {
     this.#options = options;
   }
 
+  /** Says it of many digests in one repository: which tags its rules let go is found out only once. */
+  async within(
+    repository: RepositoryName,
+    options: { readonly nothingPromised?: boolean } = {},
+  ): Promise<(digest: Digest) => Promise<InRepository | undefined>> {
+    const rules = this.#options.rules.for(repository);
+    const pace = new Pace(undefined);
+    const leaving = await this.#leavingOf(repository, { rules, pace });
+    const waitsUntil = this.#waitsUntil(options);
+    return (digest) => this.#lookInto(repository, digest, { waitsUntil, pace, leaving });
+  }
+
   /** @param options.nothingPromised as for a collection. */
   async explain(digest: Digest, options: { readonly nothingPromised?: boolean } = {}): Promise<Explanation> {
-    const waitsUntil = options.nothingPromised === true ? 0 : this.#startedAt + this.#options.grace;
+    const waitsUntil = this.#waitsUntil(options);
     const pace = new Pace(undefined);
     const repositories: InRepository[] = [];
     for await (const repository of everyRepository(this.#index)) {
@@ -107,7 +119,11 @@ export class Explainer {
   async #lookInto(
     repository: RepositoryName,
     digest: Digest,
-    { waitsUntil, pace }: { readonly waitsUntil: number; readonly pace: Pace },
+    {
+      waitsUntil,
+      pace,
+      leaving,
+    }: { readonly waitsUntil: number; readonly pace: Pace; readonly leaving?: Leaving },
   ): Promise<InRepository | undefined> {
     const rules = this.#options.rules.for(repository);
     const named = await this.#namedIn(repository, digest);
@@ -121,7 +137,7 @@ export class Explainer {
       ...(manifest === undefined ? {} : { manifest }),
       ...(blob === undefined ? {} : { blob }),
       ...named,
-      leavingTags: await this.#leaving(repository, named.tags.items, { rules, pace }),
+      leavingTags: await this.#leaving(repository, named.tags.items, { rules, pace, leaving }),
     };
   }
 
@@ -138,13 +154,34 @@ export class Explainer {
   async #leaving(
     repository: RepositoryName,
     tags: readonly Tag[],
-    { rules, pace }: { readonly rules: RepositoryRules; readonly pace: Pace },
+    {
+      leaving,
+      ...about
+    }: {
+      readonly rules: RepositoryRules;
+      readonly pace: Pace;
+      readonly leaving: Leaving | undefined;
+    },
   ): Promise<InRepository["leavingTags"]> {
-    if (rules.keepTags === "all" || tags.length === 0) return [];
+    if (tags.length === 0) return [];
+    const all = leaving ?? (await this.#leavingOf(repository, about));
+    return tags.flatMap((tag) => {
+      const why = all.get(tag);
+      return why === undefined ? [] : { tag, why };
+    });
+  }
+
+  async #leavingOf(
+    repository: RepositoryName,
+    { rules, pace }: { readonly rules: RepositoryRules; readonly pace: Pace },
+  ): Promise<Leaving> {
+    if (rules.keepTags === "all") return new Map();
     const all = await Array.fromAsync(everyTag(this.#index, repository, pace));
-    return leavingTags(all, rules, new Date())
-      .filter(({ tag }) => tags.includes(tag))
-      .map(({ tag, why }) => ({ tag, why }));
+    return new Map(leavingTags(all, rules, new Date()).map(({ tag, why }) => [tag, why]));
+  }
+
+  #waitsUntil({ nothingPromised }: { readonly nothingPromised?: boolean }): number {
+    return nothingPromised === true ? 0 : this.#startedAt + this.#options.grace;
   }
 
   async #asManifest(
@@ -207,6 +244,9 @@ function atLeast(until: number, { readOnly }: RepositoryRules, waitsUntil: numbe
   if (readOnly || until === Number.POSITIVE_INFINITY) return "forever";
   return new Date(Math.max(until, waitsUntil)).toISOString();
 }
+
+/** Tags that the rules let go, and why. */
+type Leaving = ReadonlyMap<Tag, string>;
 
 type Named = Pick<InRepository, "tags" | "manifests" | "indexes" | "referrers">;
 

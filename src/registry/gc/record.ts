@@ -5,6 +5,13 @@ interface Removed {
   bytes: number;
   purged: number;
   purgedBytes: number;
+  disposed: number;
+  disposedBytes: number;
+}
+
+export function nothingRemoved(): Removed {
+  const purged = { purged: 0, purgedBytes: 0, disposed: 0, disposedBytes: 0 };
+  return { manifests: 0, links: 0, blobs: 0, bytes: 0, ...purged };
 }
 
 /** What a collection has come to. */
@@ -17,7 +24,7 @@ interface Outcome extends Readonly<Removed> {
 export class CollectionRecord {
   succeeded = 0;
   failed = 0;
-  readonly removed: Removed = { manifests: 0, links: 0, blobs: 0, bytes: 0, purged: 0, purgedBytes: 0 };
+  readonly removed = nothingRemoved();
   /** The latest one that succeeded. */
   last: { readonly at: Date; readonly seconds: number; readonly outcome: Outcome } | undefined;
 

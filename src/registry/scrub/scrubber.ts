@@ -1,4 +1,4 @@
-import type { BlobStore, Inspected } from "../../blobs/port.ts";
+import type { BlobStore, Inspected, Moved } from "../../blobs/port.ts";
 import type { Digest } from "../../core/digest.ts";
 import type { Index } from "../../index/port.ts";
 import { Pace } from "../gc/pace.ts";
@@ -7,6 +7,7 @@ import { type Need, whoNeeds } from "./needs.ts";
 import { type Progress, ProgressMeter } from "./progress.ts";
 import { Rate } from "./rate.ts";
 import { damageOf, type Reading, unreadable } from "./read.ts";
+import { emptyTally, ScrubRecord, type ScrubTally } from "./record.ts";
 
 /** A blob that is not what it should be. */
 export interface Rot {
@@ -19,7 +20,18 @@ export interface Rot {
    */
   readonly what: "quarantined" | "kept" | "unreadable";
   readonly why: string;
+  /** Where its bytes are, once quarantined; absent for a store in memory. */
+  readonly file?: string;
+  /** ISO 8601; the file stays until then at least. */
+  readonly until?: string;
   readonly neededBy: readonly Need[];
+}
+
+export interface ScrubberOptions {
+  /** Milliseconds for which what is quarantined can be looked into. */
+  readonly keep: number;
+  /** Told of every blob that is damaged, whoever scrubs. */
+  readonly onRot?: ((rot: Rot) => void) | undefined;
 }
 
 export interface ScrubOptions {
@@ -46,28 +58,34 @@ export interface Scrubbed {
 
 /** Reads every blob, compares it with its digest, and takes what is damaged out of service. */
 export class Scrubber {
+  readonly record = new ScrubRecord();
   readonly #blobs: BlobStore;
   readonly #index: Index;
   readonly #holds: Holds;
-  readonly #onRot: ((rot: Rot) => void) | undefined;
+  readonly #options: ScrubberOptions;
   readonly #abort = new AbortController();
   readonly #running = new Set<Promise<unknown>>();
 
-  /** @param onRot told of every blob that is damaged, whoever scrubs. */
-  constructor(stores: { blobs: BlobStore; index: Index; holds: Holds }, onRot?: (rot: Rot) => void) {
+  constructor(stores: { blobs: BlobStore; index: Index; holds: Holds }, options: ScrubberOptions) {
     this.#blobs = stores.blobs;
     this.#index = stores.index;
     this.#holds = stores.holds;
-    this.#onRot = onRot;
+    this.#options = options;
   }
 
   /** Several may run at once. @throws what the signal says, or an AbortError when the scrubber is closed */
   async scrub(options: ScrubOptions = {}): Promise<Scrubbed> {
     const signals = [this.#abort.signal, ...(options.signal === undefined ? [] : [options.signal])];
-    const scrubbing = this.#scrub(options, AbortSignal.any(signals));
+    const signal = AbortSignal.any(signals);
+    const scrubbing = this.#scrub(options, signal);
     this.#running.add(scrubbing);
     try {
-      return await scrubbing;
+      const scrubbed = await scrubbing;
+      this.record.success();
+      return scrubbed;
+    } catch (error) {
+      if (!signal.aborted) this.record.failed += 1;
+      throw error;
     } finally {
       this.#running.delete(scrubbing);
     }
@@ -83,19 +101,23 @@ export class Scrubber {
     const { rate = Number.POSITIVE_INFINITY, progress } = options;
     const pace = new Pace(signal);
     const meter = progress && new ProgressMeter(await this.#measure(pace), progress);
-    const tally = { blobs: 0, bytes: 0, quarantined: 0, kept: 0, unreadable: 0 };
+    const tally = emptyTally();
+    const count = (what: keyof ScrubTally, much = 1) => {
+      tally[what] += much;
+      this.record.tally[what] += much;
+    };
     const onPiece = (bytes: number) => {
-      tally.bytes += bytes;
+      count("bytes", bytes);
       meter?.add(bytes);
     };
     const reading = { pace, rate: new Rate(rate, signal), signal };
     for await (const digest of this.#blobs.list(options.after)) {
       await pace.step();
       const found = await this.#examine(digest, { ...reading, onPiece }, reading);
-      if (found !== "gone") tally.blobs += 1;
+      if (found !== "gone") count("blobs");
       if (typeof found === "object") {
-        tally[found.what] += 1;
-        this.#onRot?.(found);
+        count(found.what);
+        this.#options.onRot?.(found);
         options.report?.(found);
       }
       await options.passed?.(digest);
@@ -131,8 +153,8 @@ export class Scrubber {
   async #compare(
     digest: Digest,
     reading: Reading,
-    remove: (inspected: Inspected) => Promise<boolean | undefined>,
-  ): Promise<Pick<Rot, "size" | "what" | "why"> | "sound" | "gone"> {
+    remove: (inspected: Inspected) => Promise<Moved | false | undefined>,
+  ): Promise<Omit<Rot, "digest" | "neededBy"> | "sound" | "gone"> {
     const inspected = await this.#blobs.inspect(digest).catch(unreadable);
     if (inspected === undefined) return "gone";
     if ("why" in inspected) return inspected;
@@ -145,9 +167,15 @@ export class Scrubber {
       const moved = await remove(inspected);
       // They were stored a moment ago, and compared then.
       if (moved === false) return "sound";
-      return { size, what: moved === undefined ? "kept" : "quarantined", why: damage.why };
+      if (moved === undefined) return { size, what: "kept", why: damage.why };
+      return { size, what: "quarantined", why: damage.why, ...this.#whereabouts(moved) };
     } finally {
       await handle.close();
     }
+  }
+
+  #whereabouts({ file }: Moved): Pick<Rot, "file" | "until"> {
+    if (file === undefined) return {};
+    return { file, until: new Date(Date.now() + this.#options.keep).toISOString() };
   }
 }
