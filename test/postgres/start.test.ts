@@ -1,0 +1,98 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import test from "ava";
+import { run, serve } from "../cli/command.ts";
+import { database, query } from "../tools/database.ts";
+import { temporaryDirectory } from "../tools/server.ts";
+
+const nobody = (url: string) => url.replace(/\/[^/]*$/, "/nowhere");
+
+test("a database that cannot be used is one sentence, without the password", async (t) => {
+  const url = await database();
+  const readOnly = await database();
+  await query(
+    readOnly,
+    `alter database ${readOnly.split("/").at(-1)} set default_transaction_read_only = on`,
+  );
+  const data = join(await temporaryDirectory(t), "data");
+  const cases: [string, RegExp][] = [
+    ["postgres://u:secret@127.0.0.1:1/layerd", /the database layerd on 127\.0\.0\.1:1 cannot be reached/],
+    [nobody(url), /the database nowhere on 127\.0\.0\.1:\d+ is not there: create it first/],
+    [readOnly, /is read-only: name the primary/],
+    ["mysql://u:secret@h/layerd", /what was given is not files or a URL such as postgres:/],
+    ["postgres://u:secret@h", /what was given is not files or a URL such as postgres:/],
+  ];
+  for (const [index, sentence] of cases) {
+    const { code, stderr } = await run(t, ["serve", "--port", "0", "--data", data, "--index", index]);
+    t.not(code, 0, index);
+    t.regex(stderr, sentence);
+    t.is(stderr.trimEnd().split("\n").length, 1, stderr);
+    t.notRegex(stderr, /secret/);
+  }
+});
+
+test("a store in memory has no database", async (t) => {
+  const { code, stderr } = await run(t, ["serve", "--memory", "--index", "postgres://h/layerd"]);
+  t.is(code, 2);
+  t.regex(stderr, /memory keeps everything in memory, and index is somewhere else/);
+});
+
+test("what is in force is shown without the password, wherever that stands", async (t) => {
+  const index = "postgres://u:secret@h/layerd?sslpassword=secret";
+  for (const more of [[], ["--json"]]) {
+    const { stdout } = await run(t, ["config", "--index", index, ...more]);
+    t.regex(stdout, /postgres:\/\/u:\*\*\*@h\/layerd/);
+    t.notRegex(stdout, /secret/);
+  }
+});
+
+test("the first server makes the schema; one of another version is refused in one sentence", async (t) => {
+  const index = await database();
+  const data = join(await temporaryDirectory(t), "data");
+  const flags = ["--data", data, "--index", index];
+  const server = await serve(t, flags);
+  t.is((await fetch(`${server.url}/readyz`)).status, 200);
+  server.child.kill("SIGTERM");
+  await server.ended;
+
+  await query(index, "insert into layerd_migrations values ('9999-later', now()::text)");
+  const later = await run(t, ["serve", "--port", "0", ...flags]);
+  t.is(later.code, 1);
+  t.regex(later.stderr, /^layerd: the database has the schema of a later version of layerd \(9999-later\)/);
+
+  await query(index, "update layerd_migrations set name = '0000-earlier' where name = '9999-later'");
+  await query(index, "delete from layerd_migrations where name <> '0000-earlier'");
+  const earlier = await run(t, ["serve", "--port", "0", ...flags]);
+  t.is(earlier.code, 1);
+  t.regex(earlier.stderr, /^layerd: the database has the schema of a later version/);
+});
+
+test("the schema goes up and down from the command line", async (t) => {
+  const index = await database();
+  const config = join(await temporaryDirectory(t), "layerd.json");
+  await writeFile(config, JSON.stringify({ index }));
+  const migrate = async (...args: string[]) => await run(t, ["migrate", ...args, "--config", config]);
+  t.regex((await migrate("status")).stdout, /^0001-index {2}not taken$/m);
+  t.regex((await migrate("up", "--to", "0001-index")).stdout, /^0001-index {2}taken$/m);
+  t.is((await migrate("up", "--to", "0001-index")).stdout, "there is nothing to do\n");
+  const status = await migrate("status", "--json");
+  const [first] = status.stdout.trimEnd().split("\n");
+  const { step, takenAt } = JSON.parse(first ?? "");
+  t.is(step, "0001-index");
+  t.false(Number.isNaN(Date.parse(takenAt)));
+  t.regex(
+    (await migrate("up", "--to", "0007")).stderr,
+    /^layerd: there is no step 0007; there are 0001-index/,
+  );
+  t.regex((await migrate("down")).stdout, /^0001-index {2}taken back$/m);
+  t.is((await migrate("down")).stdout, "there is nothing to take back\n");
+});
+
+test("an index in files has no schema", async (t) => {
+  const { code, stderr } = await run(t, ["migrate", "status"]);
+  t.is(code, 2);
+  t.regex(stderr, /the index is in files, which have no schema/);
+  const bare = await run(t, ["migrate"]);
+  t.is(bare.code, 2);
+  t.notRegex(`${bare.stdout}${bare.stderr}`, /outputHelp/);
+});
