@@ -2,7 +2,7 @@ import { Kysely, PostgresDialect } from "kysely";
 import { type MigrationResultSet, Migrator } from "kysely/migration";
 import type pg from "pg";
 import { DatabaseError } from "./database-error.ts";
-import { MIGRATIONS } from "./migrations/all.ts";
+import { isContract, MIGRATIONS, NEEDED } from "./migrations/all.ts";
 
 /** One step of the history, and when it was taken, if it was. */
 export interface Step {
@@ -11,23 +11,29 @@ export interface Step {
 }
 
 const NAMES = Object.keys(MIGRATIONS).sort();
-/** The last step that the statements of this version need. */
-const NEEDED = NAMES.at(-1) ?? "";
 const HISTORY = { migrationTableName: "layerd_migrations", migrationLockTableName: "layerd_migrations_lock" };
+// Any number that nobody else takes for a lock of theirs.
+const LOCK = 7_289_054_211;
 
-/** The history of a database's schema. The pool stays the caller's. */
+/** The history of a database's schema. The pool stays the caller's, and has two connections at least. */
 export class Schema {
   readonly #pool: pg.Pool;
   readonly #migrator: Migrator;
 
   constructor(pool: pg.Pool) {
     this.#pool = pool;
-    const database = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
     this.#migrator = new Migrator({
-      db: database,
+      db: new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) }),
       provider: { getMigrations: async () => ({ ...MIGRATIONS }) },
+      // A backfill is many transactions. Steps that are one make it themselves.
+      disableTransactions: true,
       ...HISTORY,
     });
+  }
+
+  async isReadOnly(): Promise<boolean> {
+    const { rows } = await this.#pool.query("select current_setting('transaction_read_only') as read_only");
+    return rows[0]?.read_only === "on";
   }
 
   /** All steps that this version knows, oldest first. */
@@ -37,18 +43,34 @@ export class Schema {
   }
 
   /**
-   * Takes every step up to `to` (default: all). Other servers that do so at the same time wait.
+   * Takes every step up to `to`. Others that do so at the same time wait.
+   * @param to default: the last one before which older servers have to be gone; all, in an empty database.
    * @returns those taken
-   * @throws DatabaseError when there is no such step
+   * @throws DatabaseError when there is no such step, or a later version has taken some
    */
-  async up(to: string = NEEDED): Promise<string[]> {
-    if (!NAMES.includes(to)) throw new DatabaseError(`there is no step ${to}; there are ${NAMES.join(", ")}`);
-    return done(await this.#migrator.migrateTo(to));
+  async up(to?: string): Promise<string[]> {
+    return await this.#locked(async () => {
+      const taken = await this.#known();
+      const last = to ?? lastBefore(taken);
+      if (!NAMES.includes(last)) {
+        throw new DatabaseError(`there is no step ${last}; there are ${NAMES.join(", ")}`);
+      }
+      // Going there would mean to go back.
+      if (taken.includes(last)) return [];
+      return done(await this.#migrator.migrateTo(last));
+    });
   }
 
-  /** Takes back the last step, with all that only it could hold. @returns its name, if there was one */
+  /**
+   * Takes back the last step, with all that only it could hold.
+   * @returns its name, if there was one
+   * @throws DatabaseError when a later version has taken some
+   */
   async down(): Promise<string[]> {
-    return done(await this.#migrator.migrateDown());
+    return await this.#locked(async () => {
+      await this.#known();
+      return done(await this.#migrator.migrateDown());
+    });
   }
 
   /**
@@ -56,22 +78,33 @@ export class Schema {
    * @throws DatabaseError when it is too old or too new for this version
    */
   async settle(): Promise<void> {
-    const taken = await this.#taken();
+    const taken = (await this.#taken()).map(({ name }) => name);
     if (taken.length === 0) {
       await this.up();
       return;
     }
-    const unknown = taken.map(({ name }) => name).find((name) => !NAMES.includes(name));
-    if (unknown !== undefined) {
-      throw new DatabaseError(
-        `the database has the schema of a later version of layerd (${unknown}): run that version, or take it back with its \`layerd migrate down\``,
-      );
-    }
-    if (!taken.some(({ name }) => name === NEEDED)) {
+    if (!taken.includes(NEEDED)) {
       throw new DatabaseError(
         `the schema of the database is too old for this version (${NEEDED} is missing): run \`layerd migrate up\``,
       );
     }
+    const { rows } = await this.#pool.query<{ serves: string }>("select serves from layerd_schema");
+    const serves = rows[0]?.serves ?? "";
+    if (serves > NEEDED) {
+      throw new DatabaseError(
+        `the schema of the database is too new for this version (it serves those from ${serves} on): run a later version, or take steps back with its \`layerd migrate down\``,
+      );
+    }
+  }
+
+  /** The steps that have been taken. */
+  async #known(): Promise<string[]> {
+    const taken = (await this.#taken()).map(({ name }) => name);
+    const unknown = taken.find((name) => !NAMES.includes(name));
+    if (unknown === undefined) return taken;
+    throw new DatabaseError(
+      `a later version of layerd has taken the step ${unknown}: use the \`layerd migrate\` of that one`,
+    );
   }
 
   /** Also steps that only a later version knows. */
@@ -85,6 +118,26 @@ export class Schema {
     );
     return rows.map(({ name, timestamp }) => ({ name, at: new Date(timestamp) }));
   }
+
+  /** One at a time, of all processes. The lock is gone with its connection. */
+  async #locked<T>(work: () => Promise<T>): Promise<T> {
+    const client = await this.#pool.connect();
+    try {
+      // A backfill takes as long as it takes.
+      await client.query("set statement_timeout = 0; set lock_timeout = 0");
+      await client.query("select pg_advisory_lock($1)", [LOCK]);
+      return await work();
+    } finally {
+      client.release(true);
+    }
+  }
+}
+
+/** In a database that servers may be using, contract steps are only taken by name. */
+function lastBefore(taken: readonly string[]): string {
+  if (taken.length === 0) return NAMES.at(-1) ?? "";
+  const next = NAMES.findIndex((name) => isContract(name) && !taken.includes(name));
+  return NAMES.at(next === -1 ? -1 : next - 1) ?? "";
 }
 
 function done({ error, results = [] }: MigrationResultSet): string[] {

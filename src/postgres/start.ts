@@ -1,4 +1,3 @@
-import type pg from "pg";
 import { DatabaseError } from "./database-error.ts";
 import { openPool } from "./pool.ts";
 import { Schema } from "./schema.ts";
@@ -7,12 +6,10 @@ import { Schema } from "./schema.ts";
  * Makes sure that a database can be used as this version needs it; makes the schema of an empty one.
  * @throws DatabaseError with one sentence that says what is wrong and what to do
  */
-export async function settleSchema(pool: pg.Pool, url: string): Promise<void> {
-  await explained(url, async () => {
-    const { rows } = await pool.query("select current_setting('transaction_read_only') as read_only");
-    if (rows[0]?.read_only === "on")
-      throw new DatabaseError(`${placeOf(url)} is read-only: name the primary`);
-    await new Schema(pool).settle();
+export async function settleSchema(url: string): Promise<void> {
+  await withSchema(url, async (schema) => {
+    if (await schema.isReadOnly()) throw new DatabaseError(`${placeOf(url)} is read-only: name the primary`);
+    await schema.settle();
   });
 }
 
@@ -20,17 +17,11 @@ export async function settleSchema(pool: pg.Pool, url: string): Promise<void> {
 export async function withSchema<T>(url: string, work: (schema: Schema) => Promise<T>): Promise<T> {
   const pool = openPool({ url, connections: 2, onLost: () => undefined });
   try {
-    return await explained(url, () => work(new Schema(pool)));
-  } finally {
-    await pool.end();
-  }
-}
-
-async function explained<T>(url: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
+    return await work(new Schema(pool));
   } catch (error) {
     throw explain(error as Error & { code?: string }, url);
+  } finally {
+    await pool.end();
   }
 }
 

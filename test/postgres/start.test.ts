@@ -55,16 +55,33 @@ test("the first server makes the schema; one of another version is refused in on
   server.child.kill("SIGTERM");
   await server.ended;
 
-  await query(index, "insert into layerd_migrations values ('9999-later', now()::text)");
+  await query(index, "insert into layerd_migrations values ('9998-more', now()::text)");
+  const rolledBack = await serve(t, flags);
+  t.is(
+    (await fetch(`${rolledBack.url}/readyz`)).status,
+    200,
+    "what a later version has added is in nobody's way",
+  );
+  rolledBack.child.kill("SIGTERM");
+  await rolledBack.ended;
+  const migrating = await run(t, ["migrate", "up", "--index", index]);
+  t.regex(migrating.stderr, /^layerd: a later version of layerd has taken the step 9998-more: use/);
+
+  await query(index, "update layerd_schema set serves = '9998-more'");
   const later = await run(t, ["serve", "--port", "0", ...flags]);
   t.is(later.code, 1);
-  t.regex(later.stderr, /^layerd: the database has the schema of a later version of layerd \(9999-later\)/);
+  t.regex(
+    later.stderr,
+    /^layerd: the schema of the database is too new for this version \(it serves those from 9998-more/,
+  );
 
-  await query(index, "update layerd_migrations set name = '0000-earlier' where name = '9999-later'");
-  await query(index, "delete from layerd_migrations where name <> '0000-earlier'");
+  await query(index, "delete from layerd_migrations where name > '0003'");
   const earlier = await run(t, ["serve", "--port", "0", ...flags]);
   t.is(earlier.code, 1);
-  t.regex(earlier.stderr, /^layerd: the database has the schema of a later version/);
+  t.regex(
+    earlier.stderr,
+    /^layerd: the schema of the database is too old for this version \(0004-.* is missing\)/,
+  );
 });
 
 test("the schema goes up and down from the command line", async (t) => {

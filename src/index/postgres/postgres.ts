@@ -46,13 +46,8 @@ export interface OpenOptions {
 export async function openPostgresIndex(options: OpenOptions): Promise<Index> {
   const { url, connections, durability, log, onCommit } = options;
   const onLost = (err: Error) => log?.warn({ err }, "a connection to the database was lost");
+  await settleSchema(url);
   const pool = openPool({ url, connections, onLost });
-  try {
-    await settleSchema(pool, url);
-  } catch (error) {
-    await pool.end();
-    throw error;
-  }
   return new PostgresIndex({ pool, durability, ...(onCommit && { onCommit }) });
 }
 

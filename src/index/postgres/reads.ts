@@ -1,6 +1,7 @@
 import { statements } from "../../postgres/statement.ts";
 
-export const BLOB_COLUMNS = "digest, position, size, media_type, name, created_at, diff_id, unpacked_size";
+/** Of `blobs`, with the name of the media type from `media_types`. */
+const BLOB_COLUMNS = "digest, position, size, name, created_at, diff_id, unpacked_size";
 export const MANIFEST_COLUMNS =
   "digest, position, size, media_type, artifact_type, blobs, manifests, subject, annotations, " +
   "annotations_in_manifest, created_at, untagged_at, subject_gone_at";
@@ -13,12 +14,15 @@ function of(table: string, columns: string): string {
   return columns.replaceAll(/\w+/g, (column) => `${table}.${column}`);
 }
 
+/** What an entry has of `blobs b`. */
+export const BLOB = `${of("b", BLOB_COLUMNS)}, (select name from media_types where id = b.media_type_id) as media_type`;
+
 /** What answers requests. `$1` is the name of the repository. Each is planned on an index: see test/index/postgres. */
 export const READS = statements("read", {
   exists: "select from repositories where name = $1",
   repositories: 'select name from repositories where name > $1 collate "C" order by name limit $2',
   // $2 digest
-  blob: `select ${of("b", BLOB_COLUMNS)}, coalesce(p.generation = ${CURRENT}, false) as promised
+  blob: `select ${BLOB}, coalesce(p.generation = ${CURRENT}, false) as promised
     from blobs b left join promises p on p.digest = b.digest
     where b.repository = ${HERE} and b.digest = $2`,
   // $2 digest
@@ -26,10 +30,10 @@ export const READS = statements("read", {
     from manifests m left join promises p on p.digest = m.digest
     where m.repository = ${HERE} and m.digest = $2`,
   // $2 before, $3 limit
-  blobs: `select ${BLOB_COLUMNS} from blobs
-    where repository = ${HERE} and position < $2 order by position desc limit $3`,
+  blobs: `select ${BLOB} from blobs b
+    where b.repository = ${HERE} and b.position < $2 order by b.position desc limit $3`,
   // $2 before, $3 how many are looked at
-  unusedBlobs: `select ${of("b", BLOB_COLUMNS)}, n.named is null as unused
+  unusedBlobs: `select ${BLOB}, n.named is null as unused
     from (select * from blobs where repository = ${HERE} and position < $2 order by position desc limit $3) b
     left join lateral (
       select named from namings

@@ -4,7 +4,7 @@ import { bytesOf } from "../../postgres/digests.ts";
 import { type Connection, run, statements } from "../../postgres/statement.ts";
 import type { Change, Requirement, TagEntry, Transaction } from "../port.ts";
 import { RepositoryState } from "../state.ts";
-import { BLOB_COLUMNS, MANIFEST_COLUMNS } from "./reads.ts";
+import { BLOB, MANIFEST_COLUMNS } from "./reads.ts";
 import { type BlobRow, blobOf, type ManifestRow, manifestOf, type TagRow, tagOf } from "./rows.ts";
 
 /*
@@ -34,8 +34,8 @@ const NAMED_IN_ERRORS = 10;
 
 // $1 is the repository's id.
 export const STATEMENTS = statements("slice", {
-  blobs: `select ${BLOB_COLUMNS} from blobs
-    where repository = $1 and digest = any ($2::bytea[]) order by position`,
+  blobs: `select ${BLOB} from blobs b
+    where b.repository = $1 and b.digest = any ($2::bytea[]) order by b.position`,
   // Of the manifests at which the tags are, and of $4, so many tags that one is left which is not asked for.
   tags: `with asked as (
       select tag, digest, updated_at from tags where repository = $1 and tag = any ($2::text[])

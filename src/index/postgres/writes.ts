@@ -4,7 +4,7 @@ import { bytesOf } from "../../postgres/digests.ts";
 import { type Connection, run, statements } from "../../postgres/statement.ts";
 import type { BlobEntry, ManifestEntry, TagEntry } from "../port.ts";
 import type { RepositoryState } from "../state.ts";
-import { BLOB_COLUMNS, MANIFEST_COLUMNS } from "./reads.ts";
+import { MANIFEST_COLUMNS } from "./reads.ts";
 import { KIND, valuesOfBlob, valuesOfManifest } from "./rows.ts";
 
 /** The entries of a state. They are only ever replaced, so that two states differ where their entries are not the same. */
@@ -16,9 +16,17 @@ export interface Entries {
 
 // $1 is the repository's id.
 export const STATEMENTS = statements("write", {
-  putBlob: `insert into blobs (repository, ${BLOB_COLUMNS}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+  // Found before it is inserted: an insert that conflicts would use up a number each time.
+  putMediaTypes: `insert into media_types (name)
+    select name from unnest($1::text[]) n (name)
+    where not exists (select from media_types m where m.name = n.name)
+    order by name on conflict do nothing`,
+  putBlob: `insert into blobs
+      (repository, digest, position, size, media_type_id, name, created_at, diff_id, unpacked_size)
+    values ($1, $2, $3, $4, (select id from media_types where name = $5), $6, $7, $8, $9)
     on conflict (repository, digest) do update set
-      position = excluded.position, created_at = excluded.created_at, size = excluded.size, media_type = excluded.media_type, name = excluded.name,
+      position = excluded.position, created_at = excluded.created_at, size = excluded.size,
+      media_type_id = excluded.media_type_id, name = excluded.name,
       diff_id = excluded.diff_id, unpacked_size = excluded.unpacked_size`,
   deleteBlobs: "delete from blobs where repository = $1 and digest = any ($2::bytea[])",
   putManifest: `insert into manifests (repository, ${MANIFEST_COLUMNS})
@@ -65,9 +73,7 @@ export async function writeDifference(
   if (gone.manifests.length > 0)
     await run(connection, STATEMENTS.deleteManifests, [id, bytes(gone.manifests)]);
   if (gone.blobs.length > 0) await run(connection, STATEMENTS.deleteBlobs, [id, bytes(gone.blobs)]);
-  for (const blob of changed(before.blobs, after.blobs)) {
-    await run(connection, STATEMENTS.putBlob, [id, ...valuesOfBlob(blob)]);
-  }
+  await putBlobs(connection, id, changed(before.blobs, after.blobs));
   const manifests = Map.groupBy(changed(before.manifests, after.manifests), ({ digest, position }) =>
     before.manifests.get(digest)?.position === position ? "known" : "new",
   );
@@ -75,6 +81,12 @@ export async function writeDifference(
   await noteTimes(connection, id, manifests.get("known") ?? []);
   await putTags(connection, id, changed(before.tags, after.tags));
   await run(connection, STATEMENTS.position, [id, state.position]);
+}
+
+async function putBlobs(connection: Connection, id: number, blobs: readonly BlobEntry[]): Promise<void> {
+  if (blobs.length === 0) return;
+  await run(connection, STATEMENTS.putMediaTypes, [[...new Set(blobs.map(({ mediaType }) => mediaType))]]);
+  for (const blob of blobs) await run(connection, STATEMENTS.putBlob, [id, ...valuesOfBlob(blob)]);
 }
 
 async function putManifest(connection: Connection, id: number, manifest: ManifestEntry): Promise<void> {

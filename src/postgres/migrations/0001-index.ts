@@ -1,14 +1,15 @@
-import { type Kysely, sql } from "kysely";
+import type { Kysely } from "kysely";
+import { inTransaction } from "./statements.ts";
 
 /** docs/database.md says why each of these is as it is. */
 export async function up(database: Kysely<unknown>): Promise<void> {
-  for (const statement of TABLES) await sql.raw(statement).execute(database);
+  await inTransaction(database, TABLES);
 }
 
 export async function down(database: Kysely<unknown>): Promise<void> {
-  await sql`drop table promises, promise_generation, tags, namings, manifests, blobs, repositories`.execute(
-    database,
-  );
+  await inTransaction(database, [
+    "drop table promises, promise_generation, tags, namings, manifests, blobs, repositories, layerd_schema",
+  ]);
 }
 
 const TABLES = [
@@ -78,4 +79,10 @@ const TABLES = [
     began_at timestamptz(3) not null default now()
   )`,
   "insert into promise_generation (current) values (1)",
+  // Which versions of layerd the schema serves: those that need this step, or a later one that has been taken.
+  `create table layerd_schema (
+    only_row boolean primary key default true check (only_row),
+    serves text collate "C" not null
+  )`,
+  "insert into layerd_schema (serves) values ('0001-index')",
 ];

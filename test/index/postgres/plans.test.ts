@@ -11,8 +11,9 @@ import { database } from "../../tools/database.ts";
 /** Enough for a planner to prefer an index: 20,000 repositories, 200 of them of 100 manifests, 100 tags, 300 blobs each. */
 const FILL = [
   "insert into repositories (name, position) select 'team/app-' || n, 400 from generate_series(1, 20000) n",
-  `insert into blobs (repository, digest, position, size, media_type, created_at)
-    select r.id, '\\x01' || sha256((r.id || ':' || n)::bytea), n, 10, 'a/b', now()
+  "insert into media_types (name) select 'a/' || n from generate_series(1, 20000) n",
+  `insert into blobs (repository, digest, position, size, media_type_id, created_at)
+    select r.id, '\\x01' || sha256((r.id || ':' || n)::bytea), n, 10, 1, now()
     from repositories r, generate_series(1, 300) n where r.id <= 200`,
   `insert into manifests (repository, digest, position, size, media_type, blobs, created_at)
     select r.id, '\\x01' || sha256((r.id || ':' || n)::bytea), n, 10, 'a/b', '{}', now()
