@@ -15,6 +15,7 @@ const MAX_LINES = 300;
 const AREAS = {
   core: /^core\//,
   ports: /^(?:blobs|index)\/port\.ts$/,
+  "s3 driver": /^blobs\/s3\//,
   "blob drivers": /^blobs\//,
   "index drivers": /^index\//,
   registry: /^registry\//,
@@ -36,6 +37,8 @@ type Area = keyof typeof AREAS;
 const MAY_IMPORT: Readonly<Record<Area, readonly Area[]>> = {
   core: [],
   ports: ["core"],
+  // It shares with the others what knows no storage: hashes, heads, streams.
+  "s3 driver": ["blob drivers", "ports", "core"],
   "blob drivers": ["ports", "core"],
   "index drivers": ["ports", "core"],
   registry: ["ports", "core"],
@@ -48,7 +51,15 @@ const MAY_IMPORT: Readonly<Record<Area, readonly Area[]>> = {
   metrics: ["http", "registry", "ports"],
   create: [
     ...(["audit", "metrics", "version"] as const),
-    ...(["http", "registry", "auth", "blob drivers", "index drivers", "data directory"] as const),
+    ...([
+      "http",
+      "registry",
+      "auth",
+      "blob drivers",
+      "s3 driver",
+      "index drivers",
+      "data directory",
+    ] as const),
     ...(["ports", "config", "core"] as const),
   ],
   cli: ["create", "data directory", "config", "core", "version"],
@@ -63,6 +74,10 @@ const PACKAGES: Readonly<Record<string, readonly Area[]>> = {
   commander: ["cli"],
   "prom-client": ["metrics", "cli"],
   "pino-pretty": ["cli"],
+  pg: ["s3 driver", "index drivers", "create"],
+  "@aws-sdk/client-s3": ["s3 driver"],
+  "@aws-sdk/s3-request-presigner": ["s3 driver"],
+  "hash-wasm": ["s3 driver"],
 };
 
 // Pure computations: what core may use. Types of Node's are erased, and may come from anywhere in it.
