@@ -135,15 +135,27 @@ export class ResumableContent implements S3Content {
   }
 
   async #refresh(): Promise<boolean> {
-    const { id, version } = this.#row;
-    const broken = this.#stale || this.#intake?.failed === true;
-    if (!broken && (await this.#context.catalog.uploads.versionOf(id)) === version) return true;
+    if (await this.#isCurrent()) return true;
     await this.close();
-    const row = await this.#context.catalog.uploads.load(id);
+    const row = await this.#context.catalog.uploads.load(this.#row.id);
     if (row === undefined) return false;
     await this.#become(row);
     this.#stale = false;
     return true;
+  }
+
+  /** Whether nobody else has changed the row. This server's own changes end first. */
+  async #isCurrent(): Promise<boolean> {
+    const looked = this.#changing.then(async () => {
+      const { id, version } = this.#row;
+      return (await this.#context.catalog.uploads.versionOf(id)) === version;
+    });
+    this.#changing = looked.catch(() => undefined);
+    const same = await looked.catch((error: unknown) => {
+      if (!this.#stale) throw error;
+      return false;
+    });
+    return same && !this.#stale && this.#intake?.failed !== true;
   }
 
   async #become(row: UploadRow): Promise<void> {
@@ -189,8 +201,10 @@ export class ResumableContent implements S3Content {
       this.#row = { ...this.#row, version };
     });
     this.#changing = changed;
-    // Whoever comes behind fails too; it may be that nobody does.
-    changed.catch(() => undefined);
+    // Whoever comes behind fails too, until the row has been looked at anew.
+    changed.catch(() => {
+      this.#stale = true;
+    });
     await changed;
   }
 
