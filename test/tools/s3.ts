@@ -58,6 +58,10 @@ export class S3Server {
     }
   }
 
+  get running(): boolean {
+    return this.#process !== undefined;
+  }
+
   /** Ends it at once, whoever is connected. */
   async stop(): Promise<void> {
     const child = this.#process;
