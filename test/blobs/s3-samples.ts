@@ -13,6 +13,8 @@ import { requireTool } from "../tools/tools.ts";
 export interface S3Place {
   readonly pool: pg.Pool;
   readonly options: S3StoreOptions;
+  /** For another process, to reach the catalog. */
+  readonly connection: pg.PoolConfig;
   /** The bucket's objects as files. */
   readonly directory: string;
   /** Another store, closed with the test. */
@@ -32,7 +34,8 @@ export function testS3(title: string, body: (t: ExecutionContext, place: S3Place
 
 export async function s3Place(t: ExecutionContext): Promise<S3Place> {
   const server = await s3();
-  const pool = await catalogPool();
+  const connection = await catalogConnection();
+  const pool = await catalogPool(connection);
   const bucket = server.bucket();
   const directory = server.directory(bucket);
   const where = { endpoint: server.url, region: "us-east-1", bucket, forcePathStyle: true };
@@ -45,6 +48,7 @@ export async function s3Place(t: ExecutionContext): Promise<S3Place> {
   return {
     pool,
     options,
+    connection,
     directory,
     open: async (more = {}) => {
       const blobs = await openS3Blobs({ ...options, ...more });
@@ -60,20 +64,20 @@ export async function s3Place(t: ExecutionContext): Promise<S3Place> {
 let shared: Promise<string> | undefined;
 let schemas = 0;
 
-/** Connections to a catalog of its own: a schema takes a tenth of the time that a database takes. */
-async function catalogPool(): Promise<pg.Pool> {
+/** To a catalog of its own: a schema takes a tenth of the time that a database takes. */
+async function catalogConnection(): Promise<pg.PoolConfig> {
   shared ??= database();
   schemas += 1;
   const schema = `catalog_${schemas}`;
-  const pool = new pg.Pool({
-    connectionString: await shared,
-    options: `-c search_path=${schema}`,
-    // All tests of a file run at once, and the server has 200.
-    max: 2,
-  });
+  // All tests of a file run at once, and the server has 200 connections.
+  return { connectionString: await shared, options: `-c search_path=${schema}`, max: 2 };
+}
+
+async function catalogPool(connection: pg.PoolConfig): Promise<pg.Pool> {
+  const pool = new pg.Pool(connection);
   // Of a connection that is lost its next user learns.
   pool.on("error", () => {});
-  await pool.query(`create schema ${schema}`);
+  await pool.query(`create schema ${connection.options?.split("=").at(-1)}`);
   await pool.query(UP);
   return pool;
 }
