@@ -186,6 +186,22 @@ testS3("a server that dies just before making the object has lost nothing", asyn
   await onlyTheBlob(t, place);
 });
 
+testS3("uploads that wait go on, also when the memory of what they had was needed", async (t, place) => {
+  const blobs = await place.open();
+  const uploads: BlobUpload[] = [];
+  for (let seed = 0; seed < 40; seed += 1) {
+    const upload = await blobs.begin({ resumable: true });
+    await upload.append(sourceOf(bytesOf(seed, 4 * MiB)), { at: 0 });
+    await upload.sync();
+    uploads.push(upload);
+  }
+  for (const [seed, upload] of uploads.entries()) {
+    await upload.append(sourceOf(bytes.subarray(0, 100)), { at: 4 * MiB });
+    const whole = Buffer.concat([bytesOf(seed, 4 * MiB), bytes.subarray(0, 100)]);
+    t.is((await upload.commit()).digest, digestOf(whole));
+  }
+});
+
 testS3("an upload whose hash another version has stored has to be begun anew", async (t, place) => {
   const [first, second] = [await place.open(), await place.open()];
   await begun(first, 100);

@@ -29,9 +29,9 @@ export class S3Server {
     this.port = port;
   }
 
-  static async start(): Promise<S3Server> {
+  static async start(flags: readonly string[] = []): Promise<S3Server> {
     const server = new S3Server(mkdtempSync(join(tmpdir(), "layerd-s3-")), await freePort());
-    await server.start();
+    await server.start(flags);
     return server;
   }
 

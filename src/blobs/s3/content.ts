@@ -9,6 +9,8 @@ export interface S3Content {
   readonly head: Buffer;
   readonly note: unknown;
   readonly committed: BlobStat | undefined;
+  /** Bytes in memory that `close` lets go of without losing anything. */
+  readonly idleBytes: number;
   /** Becomes what is stored, when another server has gone on with it. False when there is nothing any more. */
   refresh(): Promise<boolean>;
   /** To be called before the first `take`. */

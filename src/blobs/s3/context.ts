@@ -2,6 +2,8 @@ import { randomBytes } from "node:crypto";
 import type { BlobLog } from "../log.ts";
 import type { Bucket } from "./bucket.ts";
 import type { BlobCatalog, DeadObject } from "./catalog.ts";
+import type { IdleContents } from "./idle-contents.ts";
+import type { Slots } from "./slots.ts";
 
 /** What all of one store works with. */
 export interface S3Context {
@@ -10,6 +12,9 @@ export interface S3Context {
   /** What the keys of all objects begin with. */
   readonly prefix: string;
   readonly log: BlobLog | undefined;
+  /** Who may send a part. */
+  readonly slots: Slots;
+  readonly idle: IdleContents;
 }
 
 /** A key that nobody has ever used, and nobody will again. */

@@ -5,6 +5,7 @@ import type { Payload } from "./bucket.ts";
 import type { Hashes } from "./hashes.ts";
 import { PartBuffer } from "./part-buffer.ts";
 import { earlySize, PARTS_MAX, partSize } from "./part-sizes.ts";
+import type { Slots } from "./slots.ts";
 
 // Parts that are being sent while the next one gathers.
 const SENDING_MAX = 2;
@@ -21,6 +22,8 @@ export interface CutPart {
 
 export interface IntakeOptions {
   readonly hashes: Hashes;
+  /** Shared with all other uploads. */
+  readonly slots: Slots;
   /** Stores a part; called in the order of the parts, before earlier ones are stored. */
   readonly store: (part: CutPart) => Promise<void>;
   /** Where an upload that is resumed stands. */
@@ -40,6 +43,7 @@ export interface IntakeOptions {
  */
 export class PartIntake {
   readonly hashes: Hashes;
+  readonly #slots: Slots;
   readonly #store: (part: CutPart) => Promise<void>;
   readonly #head: Head;
   readonly #sending = new Set<Promise<void>>();
@@ -49,8 +53,9 @@ export class PartIntake {
   #start: number;
   #buffer: PartBuffer;
 
-  constructor({ hashes, store, from }: IntakeOptions) {
+  constructor({ hashes, slots, store, from }: IntakeOptions) {
     this.hashes = hashes;
+    this.#slots = slots;
     this.#store = store;
     this.#number = from?.part ?? 1;
     this.#start = from?.offset ?? 0;
@@ -117,10 +122,11 @@ export class PartIntake {
   }
 
   async #cut(): Promise<void> {
-    while (this.#sending.size >= SENDING_MAX) await Promise.race(this.#sending);
-    if (this.#failure !== undefined) throw this.#failure.error;
     // The last number is for what is left in the end.
     if (this.#number >= PARTS_MAX) throw new LayerdError("SIZE_INVALID", "the upload has too many parts");
+    while (this.#sending.size >= SENDING_MAX) await Promise.race(this.#sending);
+    if (this.#failure !== undefined) throw this.#failure.error;
+    await this.#slots.take();
     const { offset, head } = this;
     this.#send({ payload: this.#buffer.payload(), end: offset, head, hashes: this.hashes.save() });
     this.#start = offset;
@@ -136,6 +142,9 @@ export class PartIntake {
       },
     );
     this.#sending.add(sending);
-    sending.finally(() => this.#sending.delete(sending));
+    sending.then(() => {
+      this.#slots.give();
+      this.#sending.delete(sending);
+    });
   }
 }

@@ -13,6 +13,7 @@ const TOUCH_EVERY = 5 * 60 * 1000;
 /** The content of an upload that ends with its process. */
 export class PlainContent implements S3Content {
   readonly resumable = false;
+  readonly idleBytes = 0;
   readonly #context: S3Context;
   readonly #key: string;
   readonly #intake: PartIntake;
@@ -29,7 +30,7 @@ export class PlainContent implements S3Content {
     this.#key = newKey(context);
     this.#note = about.note;
     const hashes = new FastHashes(about.algorithms);
-    this.#intake = new PartIntake({ hashes, store: (part) => this.#store(part) });
+    this.#intake = new PartIntake({ hashes, slots: context.slots, store: (part) => this.#store(part) });
   }
 
   get offset(): number {

@@ -62,6 +62,11 @@ export class ResumableContent implements S3Content {
     return this.#row.committed && digest !== undefined ? { digest, size: this.#row.size } : undefined;
   }
 
+  get idleBytes(): number {
+    const intake = this.#intake;
+    return intake === undefined || intake.offset !== this.#row.size ? 0 : intake.rest.length;
+  }
+
   async refresh(): Promise<boolean> {
     this.#refreshing ??= this.#refresh().finally(() => {
       this.#refreshing = undefined;
@@ -173,7 +178,8 @@ export class ResumableContent implements S3Content {
     const pieces = await Promise.all(tail.map((piece) => this.#read(piece)));
     const offset = parts.reduce((sum, { size }) => sum + size, 0);
     const from = { part: nextPart, offset, tail: pieces, head };
-    return new PartIntake({ hashes: await this.#hashes(), store: (part) => this.#store(part), from });
+    const { slots } = this.#context;
+    return new PartIntake({ hashes: await this.#hashes(), slots, store: (part) => this.#store(part), from });
   }
 
   async #read({ key, size }: Piece): Promise<Buffer> {

@@ -113,9 +113,10 @@ export class S3Upload implements BlobUpload {
   async #work<T>(work: (ended: AbortSignal) => Promise<T>): Promise<T> {
     return await this.#exclusive.run(async (ended) => {
       this.#assertOpen();
+      this.#context.idle.busy(this.#content);
       if (!(await this.#content.refresh())) this.#forget();
       this.#assertOpen();
-      return await work(ended);
+      return await work(ended).finally(() => this.#context.idle.idle(this.#content));
     });
   }
 
@@ -249,6 +250,7 @@ export class S3Upload implements BlobUpload {
 
   #forget(): void {
     this.#ended = true;
+    this.#context.idle.busy(this.#content);
     this.#onEnd(this);
   }
 }

@@ -14,10 +14,15 @@ import type { BlobCatalog } from "./catalog.ts";
 import { createClient, type S3Options } from "./client.ts";
 import type { S3Context } from "./context.ts";
 import { explain, S3StoreError, withoutSecrets } from "./errors.ts";
+import { IdleContents } from "./idle-contents.ts";
 import { type SweptOrphans, sweepOrphans } from "./orphans.ts";
 import { S3Ingester } from "./s3-ingester.ts";
 import { S3Reader } from "./s3-reader.ts";
 import { S3Sweeper } from "./s3-sweeper.ts";
+import { Slots } from "./slots.ts";
+
+// Parts of all uploads together that are being sent, of 8 MiB as a rule.
+const SENDING_MAX = 32;
 
 export interface S3StoreOptions extends S3Options {
   /** Shared by all servers that use the bucket. The store does not close it. */
@@ -55,7 +60,8 @@ export async function openS3Blobs(options: S3StoreOptions): Promise<S3BlobStore>
     bucket.close();
     throw error;
   }
-  return createStore({ bucket, catalog, prefix, log }, cacheCounts);
+  const context = { bucket, catalog, prefix, log, slots: new Slots(SENDING_MAX), idle: new IdleContents() };
+  return createStore(context, cacheCounts);
 }
 
 function createStore(context: S3Context, cacheCounts: CacheCounts): S3BlobStore {
