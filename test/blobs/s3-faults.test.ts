@@ -48,6 +48,12 @@ testS3("a store that cannot be used says why in one sentence", async (t, { optio
     wrong({ endpoint: nowhere }),
     `the bucket ${options.bucket} at ${nowhere} cannot be used: nothing answers there`,
   );
+  const away = new pg.Pool({ host: "127.0.0.1", port: Number(new URL(nowhere).port) });
+  t.teardown(() => away.end());
+  await t.throwsAsync(wrong({ catalog: createPostgresCatalog(away) }), {
+    instanceOf: S3StoreError,
+    message: /^the catalog of blobs in PostgreSQL cannot be used: .*ECONNREFUSED/,
+  });
   await pool.query("alter table blob_parts rename to parts");
   await says(wrong({}), "the catalog of blobs in PostgreSQL cannot be used: its tables are not there");
 });
@@ -155,6 +161,25 @@ test.serial("S3 may go away in the middle of an upload and of a download", async
   t.is((await blobs.resume(ID))?.offset, 0);
   await appendAndSync(blobs, bytes);
   t.deepEqual(await (await blobs.resume(ID))?.commit(), { digest, size: bytes.length });
+});
+
+test.serial("a download goes on where it was when its connection breaks", async (t) => {
+  if (!requireTool(t, "versitygw")) return;
+  const place = await s3Place(t);
+  const server = await S3Server.start();
+  t.teardown(() => server.remove());
+  const blobs = await place.open({ endpoint: server.url, bucket: server.bucket() });
+  const bytes = bytesOf(1, 40 * MiB);
+  const { digest } = await store(blobs, bytes);
+  const handle = (await blobs.open(digest)) ?? t.fail();
+  const received: Buffer[] = [];
+  for await (const chunk of handle.stream({ start: 5, end: bytes.length })) {
+    received.push(chunk);
+    if (received.length % 200 !== 1) continue;
+    await server.stop();
+    await server.start();
+  }
+  t.true(Buffer.concat(received).equals(bytes.subarray(5)));
 });
 
 test.serial("while PostgreSQL is away everything is UNAVAILABLE, and then it is there again", async (t) => {

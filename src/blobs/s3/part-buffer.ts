@@ -7,13 +7,18 @@ const FIRST = 64 * 1024;
 /** The bytes of one part as they gather, and their SHA-256. Copies what it is given. */
 export class PartBuffer {
   readonly #limit: number;
+  readonly #first: number;
   readonly #hash = createHash("sha256");
   #memory = Buffer.alloc(0);
   #length = 0;
 
-  /** @param limit bytes of a whole part. */
-  constructor(limit: number) {
+  /**
+   * @param limit bytes of a whole part.
+   * @param whole whether it is likely to get so long: then all memory is taken at once.
+   */
+  constructor(limit: number, whole = false) {
     this.#limit = limit;
+    this.#first = whole ? limit : FIRST;
   }
 
   get length(): number {
@@ -44,7 +49,7 @@ export class PartBuffer {
   }
 
   #grow(atLeast: number): void {
-    const wanted = Math.max(FIRST, atLeast, this.#memory.length * 2);
+    const wanted = Math.max(this.#first, atLeast, this.#memory.length * 2);
     const memory = Buffer.allocUnsafeSlow(Math.min(this.#limit, wanted));
     memory.set(this.bytes);
     this.#memory = memory;

@@ -131,7 +131,7 @@ export class PartIntake {
     this.#send({ payload: this.#buffer.payload(), end: offset, head, hashes: this.hashes.save() });
     this.#start = offset;
     this.#number += 1;
-    this.#buffer = new PartBuffer(partSize(this.#number));
+    this.#buffer = new PartBuffer(partSize(this.#number), true);
   }
 
   #send(part: CutPart): void {

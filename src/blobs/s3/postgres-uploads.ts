@@ -30,12 +30,12 @@ export class PostgresUploads implements UploadCatalog {
     hashes,
   }: Pick<UploadRow, "id" | "algorithms" | "note" | "hashes">): Promise<string> {
     const version = randomUUID();
-    await this.#database.query(
+    const rows = await this.#database.query(
       `insert into blob_uploads (id, version, algorithms, note, hashes) values ($1, $2, $3, $4, $5)
-       on conflict (id) do nothing`,
+       on conflict (id) do nothing returning id`,
       [id, version, algorithms, json(note), hashes],
     );
-    if ((await this.versionOf(id)) !== version) throw behind();
+    if (rows.length === 0) throw behind();
     return version;
   }
 

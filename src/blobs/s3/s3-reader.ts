@@ -14,11 +14,12 @@ const SMALL = 64 * 1024;
 // Bytes that small blobs in memory may take, and what each takes beside its own.
 const BUDGET = 64 * 1024 * 1024;
 const ENTRY = 5 * 1024;
-// Milliseconds for which a look at a large object holds.
-const LOOK_HOLDS = 10_000;
-const LOOKS_MAX = 10_000;
-
 type Look = "there" | "missing" | "damaged";
+
+// Milliseconds for which a look at a large object holds, by what was seen. Of one that is not served people have to
+// be told for long enough to push it again.
+const LOOK_HOLDS: Readonly<Record<Look, number>> = { there: 10_000, missing: 600_000, damaged: 600_000 };
+const LOOKS_MAX = 10_000;
 
 /**
  * Blobs by way of the catalog, which is asked every time: another server may just have discarded one. What is
@@ -31,7 +32,7 @@ export class S3Reader implements BlobReader {
     maxSize: BUDGET,
     sizeCalculation: ({ size }) => ENTRY + size,
   });
-  readonly #looks = new LRUCache<string, Look>({ max: LOOKS_MAX, ttl: LOOK_HOLDS });
+  readonly #looks = new LRUCache<string, Look>({ max: LOOKS_MAX });
   #closed = false;
 
   constructor(context: S3Context, counts: CacheCounts) {
@@ -93,7 +94,7 @@ export class S3Reader implements BlobReader {
   }
 
   #learn({ key, digest }: StoredObject, look: Look): undefined {
-    this.#looks.set(key, look);
+    this.#looks.set(key, look, { ttl: LOOK_HOLDS[look] });
     if (look === "there") return;
     this.#context.log?.warn(
       { digest, key },
