@@ -1,5 +1,6 @@
 import type { Pool, PoolClient, QueryResult } from "pg";
 import { LayerdError } from "../../core/errors.ts";
+import { RETRY_AFTER } from "./errors.ts";
 
 /** One row, as the driver gives it. */
 export type Row = Record<string, unknown>;
@@ -65,5 +66,8 @@ const OF_THE_STATEMENT = /^(?:0A|2[1-46-8]|3|42|P0)/;
 function fail(error: unknown): never {
   const { code } = error as { code?: unknown };
   if (typeof code === "string" && OF_THE_STATEMENT.test(code)) throw error;
-  throw new LayerdError("UNAVAILABLE", "the database does not answer; try again", { cause: error });
+  throw new LayerdError("UNAVAILABLE", "the database does not answer; try again", {
+    headers: { "Retry-After": RETRY_AFTER },
+    cause: error,
+  });
 }

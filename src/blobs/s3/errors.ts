@@ -1,5 +1,8 @@
 import { LayerdError } from "../../core/errors.ts";
 
+/** Seconds after which it is worth trying again to reach S3 or the database. */
+export const RETRY_AFTER = "5";
+
 /** Why the store cannot be used, in one sentence for whoever started the process. */
 export class S3StoreError extends Error {
   override readonly name = "S3StoreError";
@@ -35,6 +38,7 @@ export function toStoreError(error: unknown): LayerdError {
   const full = $metadata?.httpStatusCode === 507 || name === "QuotaExceeded";
   const code = full ? "STORE_FULL" : "UNAVAILABLE";
   return new LayerdError(code, full ? undefined : "the object store does not answer; try again", {
+    headers: full ? {} : { "Retry-After": RETRY_AFTER },
     cause: withoutSecrets(error),
   });
 }

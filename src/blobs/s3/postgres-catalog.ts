@@ -9,8 +9,8 @@ import { PostgresUploads } from "./postgres-uploads.ts";
 const UNDEFINED_TABLE = "42P01";
 
 /**
- * The catalog on PostgreSQL, in the tables of `schema.ts`. The pool stays its owner's, who listens to its errors
- * and ends it.
+ * The catalog on PostgreSQL, in the tables of `schema.ts`. The pool stays its owner's, who listens to its errors,
+ * bounds how long connecting and a query may take, and ends it.
  */
 export function createPostgresCatalog(pool: Pool): BlobCatalog {
   const database = new Database(pool);

@@ -171,7 +171,9 @@ async function dropPieces(queries: Queries, upload: UploadId, tail: readonly Pie
 }
 
 function behind(): LayerdError {
-  return new LayerdError("UNAVAILABLE", "another server has gone on with this upload; ask where it stands");
+  return new LayerdError("UNAVAILABLE", "another server has gone on with this upload; ask where it stands", {
+    headers: { "Retry-After": "1" },
+  });
 }
 
 function uploadRow(row: Row): UploadRow {

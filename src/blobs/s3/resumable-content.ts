@@ -4,11 +4,12 @@ import type { Digest } from "../../core/digest.ts";
 import { LayerdError } from "../../core/errors.ts";
 import type { BlobStat } from "../port.ts";
 import type { Payload } from "./bucket.ts";
-import type { Part, Piece, StoredObject, UploadRow, UploadVersion } from "./catalog.ts";
+import type { Part, Piece, StoredObject, UploadRow } from "./catalog.ts";
 import type { S3Content } from "./content.ts";
 import { newKey, removeAtOnce, type S3Context } from "./context.ts";
 import { StorableHashes } from "./hashes.ts";
 import { type CutPart, PartIntake } from "./part-intake.ts";
+import { StoredRow } from "./stored-row.ts";
 
 // So many objects of the tail are made one with the next.
 const PIECES_MAX = 16;
@@ -21,19 +22,18 @@ const PIECES_MAX = 16;
 export class ResumableContent implements S3Content {
   readonly resumable = true;
   readonly #context: S3Context;
-  #row: UploadRow;
+  #stored: StoredRow;
   /** Whether the object that the row was sealed for is there. */
   #completed = false;
   #intake: PartIntake | undefined;
   #stale = false;
   #refreshing: Promise<boolean> | undefined;
-  #changing: Promise<unknown> = Promise.resolve();
   #begun: Promise<void> | undefined;
   #checkpoint: Promise<void> = Promise.resolve();
 
   private constructor(context: S3Context, row: UploadRow) {
     this.#context = context;
-    this.#row = row;
+    this.#stored = new StoredRow(context.catalog.uploads, row);
   }
 
   /** `undefined` when there is no such upload. */
@@ -43,6 +43,10 @@ export class ResumableContent implements S3Content {
     const content = new ResumableContent(context, row);
     await content.#become(row);
     return content;
+  }
+
+  get #row(): UploadRow {
+    return this.#stored.row;
   }
 
   get offset(): number {
@@ -93,8 +97,11 @@ export class ResumableContent implements S3Content {
   }
 
   async amend(note: unknown): Promise<void> {
-    await this.#change((upload) => this.#context.catalog.uploads.amend(upload, note));
-    this.#row = { ...this.#row, note };
+    const { uploads } = this.#context.catalog;
+    await this.#stored.change(
+      (upload) => uploads.amend(upload, note),
+      () => ({ note }),
+    );
   }
 
   async digests(): Promise<readonly Digest[]> {
@@ -116,9 +123,11 @@ export class ResumableContent implements S3Content {
     const { head } = this;
     const { size } = object;
     const left = this.#row.tail.map(({ key }) => key).filter((key) => key !== object.key);
-    await this.#change((upload) => this.#context.catalog.uploads.commit(upload, object, { head, digests }));
+    await this.#stored.change(
+      (upload) => this.#context.catalog.uploads.commit(upload, object, { head, digests }),
+      () => ({ committed: true, digests, size, head, tail: [] }),
+    );
     this.#intake = undefined;
-    this.#row = { ...this.#row, committed: true, digests, size, head, tail: [] };
     await removeAtOnce(this.#context, left);
   }
 
@@ -140,7 +149,8 @@ export class ResumableContent implements S3Content {
   }
 
   async #refresh(): Promise<boolean> {
-    if (await this.#isCurrent()) return true;
+    const whole = !this.#stale && this.#intake?.failed !== true;
+    if (whole && (await this.#stored.isCurrent())) return true;
     await this.close();
     const row = await this.#context.catalog.uploads.load(this.#row.id);
     if (row === undefined) return false;
@@ -149,26 +159,12 @@ export class ResumableContent implements S3Content {
     return true;
   }
 
-  /** Whether nobody else has changed the row. This server's own changes end first. */
-  async #isCurrent(): Promise<boolean> {
-    const looked = this.#changing.then(async () => {
-      const { id, version } = this.#row;
-      return (await this.#context.catalog.uploads.versionOf(id)) === version;
-    });
-    this.#changing = looked.catch(() => undefined);
-    const same = await looked.catch((error: unknown) => {
-      if (!this.#stale) throw error;
-      return false;
-    });
-    return same && !this.#stale && this.#intake?.failed !== true;
-  }
-
   async #become(row: UploadRow): Promise<void> {
     const { key, sealed, committed } = row;
     const unsure = sealed !== undefined && key !== undefined && !committed;
     this.#completed = unsure && (await this.#context.bucket.size(key)) === sealed;
-    this.#row = this.#completed && sealed !== undefined ? { ...row, size: sealed } : row;
-    this.#changing = Promise.resolve();
+    const known = this.#completed && sealed !== undefined ? { ...row, size: sealed } : row;
+    this.#stored = new StoredRow(this.#context.catalog.uploads, known);
     this.#checkpoint = Promise.resolve();
     this.#begun = row.multipart === undefined ? undefined : Promise.resolve();
   }
@@ -200,20 +196,6 @@ export class ResumableContent implements S3Content {
     });
   }
 
-  /** Changes of the row go one after the other: each has to know the version that the one before has made. */
-  async #change(make: (upload: UploadVersion) => Promise<string>): Promise<void> {
-    const changed = this.#changing.then(async () => {
-      const version = await make({ id: this.#row.id, version: this.#row.version });
-      this.#row = { ...this.#row, version };
-    });
-    this.#changing = changed;
-    // Whoever comes behind fails too, until the row has been looked at anew.
-    changed.catch(() => {
-      this.#stale = true;
-    });
-    await changed;
-  }
-
   async #store(part: CutPart): Promise<void> {
     const before = this.#checkpoint;
     const stored = this.#putPart(part.payload).then(async (done) => {
@@ -227,8 +209,10 @@ export class ResumableContent implements S3Content {
   async #finished({ end, head, hashes }: CutPart, part: Part): Promise<void> {
     const left = this.#row.tail.map(({ key }) => key);
     const progress = { size: end, head, hashes, tail: [] };
-    await this.#change((upload) => this.#context.catalog.uploads.progress(upload, progress, [part]));
-    this.#row = { ...this.#row, ...progress, parts: [...this.#row.parts, part] };
+    await this.#stored.change(
+      (upload) => this.#context.catalog.uploads.progress(upload, progress, [part]),
+      ({ parts }) => ({ ...progress, parts: [...parts, part] }),
+    );
     await removeAtOnce(this.#context, left);
   }
 
@@ -237,12 +221,13 @@ export class ResumableContent implements S3Content {
     await this.#begun;
     const { bucket, catalog } = this.#context;
     let number = 0;
-    await this.#change(async (upload) => {
-      number = this.#row.nextPart;
-      const version = await catalog.uploads.takeNumber(upload, number);
-      this.#row = { ...this.#row, nextPart: number + 1 };
-      return version;
-    });
+    await this.#stored.change(
+      (upload, row) => {
+        number = row.nextPart;
+        return catalog.uploads.takeNumber(upload, number);
+      },
+      () => ({ nextPart: number + 1 }),
+    );
     const { key, multipart } = this.#row;
     if (key === undefined || multipart === undefined) throw new Error("the parts have no object");
     return await bucket.putPart(key, multipart, number, payload);
@@ -252,8 +237,10 @@ export class ResumableContent implements S3Content {
     const { bucket, catalog } = this.#context;
     const key = await this.#enter();
     const multipart = await bucket.createMultipart(key);
-    await this.#change((upload) => catalog.uploads.startParts(upload, { key, multipart }));
-    this.#row = { ...this.#row, key, multipart };
+    await this.#stored.change(
+      (upload) => catalog.uploads.startParts(upload, { key, multipart }),
+      () => ({ key, multipart }),
+    );
   }
 
   /** Stores the bytes behind the last part and behind the tail that is stored already. */
@@ -268,8 +255,10 @@ export class ResumableContent implements S3Content {
     const left = whole ? this.#row.tail.map((one) => one.key) : [];
     const tail = whole ? [piece] : [...this.#row.tail, piece];
     const progress = { size: intake.offset, head: intake.head, hashes: intake.hashes.save(), tail };
-    await this.#change((upload) => catalog.uploads.progress(upload, progress, []));
-    this.#row = { ...this.#row, ...progress };
+    await this.#stored.change(
+      (upload) => catalog.uploads.progress(upload, progress, []),
+      () => progress,
+    );
     await removeAtOnce(this.#context, left);
   }
 
@@ -287,7 +276,10 @@ export class ResumableContent implements S3Content {
     const last = this.#intake.last();
     const rest = last.bytes.length > 0 ? [await this.#putPart(last)] : [];
     const size = this.offset;
-    await this.#change((upload) => catalog.uploads.seal(upload, size, digests));
+    await this.#stored.change(
+      (upload) => catalog.uploads.seal(upload, size, digests),
+      () => ({}),
+    );
     const { key, multipart, parts } = this.#row;
     if (key === undefined || multipart === undefined) throw new Error("the parts have no object");
     await bucket.complete(key, multipart, [...parts, ...rest]);

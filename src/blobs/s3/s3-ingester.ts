@@ -50,11 +50,12 @@ export class S3Ingester implements BlobIngester {
     }
   }
 
-  /** Ends running appends, waits for everything else, and lets go of all uploads. */
+  /** Ends running appends, waits for everything else, and lets go of all uploads; then throws what went wrong. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#queues.idle();
-    await Promise.all([...this.#open.values()].map((upload) => upload.release()));
+    const released = await Promise.allSettled([...this.#open.values()].map((upload) => upload.release()));
+    for (const result of released) if (result.status === "rejected") throw result.reason;
   }
 
   async #load(id: UploadId): Promise<BlobUpload | undefined> {

@@ -223,7 +223,8 @@ export class S3Upload implements BlobUpload {
 
   async #letGo(): Promise<void> {
     try {
-      await this.#content.sync();
+      // Of what another server has gone on with, this one has nothing to keep.
+      if (await this.#content.refresh()) await this.#content.sync();
     } finally {
       await this.#content.close();
       this.#forget();

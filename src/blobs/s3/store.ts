@@ -69,8 +69,10 @@ function createStore(context: S3Context, cacheCounts: CacheCounts): S3BlobStore 
   const ingester = new S3Ingester(context);
   const sweeper = new S3Sweeper(context);
   const close = async () => {
-    await ingester.close().finally(() => reader.close());
-    context.bucket.close();
+    await ingester.close().finally(() => {
+      reader.close();
+      context.bucket.close();
+    });
   };
   let closing: Promise<void> | undefined;
   return {
