@@ -1,3 +1,5 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { ExecutionContext } from "ava";
 import type { BlobStore, BlobUpload } from "../../src/blobs/port.ts";
 import { digestOf } from "../../src/core/digest.ts";
@@ -60,7 +62,7 @@ testS3("of an upload whose server has died, every finished part counts", async (
   t.is((await second.resume(ID))?.offset, 16 * MiB);
   await finish(t, second);
   // It was not dead after all.
-  await Promise.all([throwsCode(t, append, "UNAVAILABLE"), upload.release().catch(() => {})]);
+  await Promise.all([throwsCode(t, append, "UNAVAILABLE"), upload.release()]);
   await onlyTheBlob(t, place);
 });
 
@@ -184,6 +186,15 @@ testS3("a server that dies just before making the object has lost nothing", asyn
   t.is((await second.resume(ID))?.offset, 20 * MiB);
   await finish(t, second);
   await onlyTheBlob(t, place);
+});
+
+testS3("bytes that have rotted while an upload waited do not get into the blob", async (t, place) => {
+  const [first, second] = [await place.open(), await place.open()];
+  await begun(first, 3 * MiB);
+  const [key = ""] = await place.keys();
+  await writeFile(join(place.directory, key), bytesOf(2, 3 * MiB));
+  const upload = (await second.resume(ID)) ?? t.fail();
+  await throwsCode(t, upload.append(sourceOf(bytes), { at: 3 * MiB }), "UNAVAILABLE");
 });
 
 testS3("uploads that wait go on, also when the memory of what they had was needed", async (t, place) => {

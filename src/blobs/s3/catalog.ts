@@ -84,6 +84,8 @@ export interface Piece {
   readonly key: string;
   /** Bytes. */
   readonly size: number;
+  /** Of the bytes, in hexadecimal. */
+  readonly sha256: string;
 }
 
 /** How far an upload has come, durably. */

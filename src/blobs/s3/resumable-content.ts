@@ -1,14 +1,13 @@
-import { createHash } from "node:crypto";
-import { buffer } from "node:stream/consumers";
 import type { Digest } from "../../core/digest.ts";
 import { LayerdError } from "../../core/errors.ts";
 import type { BlobStat } from "../port.ts";
 import type { Payload } from "./bucket.ts";
-import type { Part, Piece, StoredObject, UploadRow } from "./catalog.ts";
+import type { Part, StoredObject, UploadRow } from "./catalog.ts";
 import type { S3Content } from "./content.ts";
-import { newKey, removeAtOnce, type S3Context } from "./context.ts";
+import { removeAtOnce, type S3Context } from "./context.ts";
 import { StorableHashes } from "./hashes.ts";
 import { type CutPart, PartIntake } from "./part-intake.ts";
+import { enterObject, readPiece, storePiece } from "./pieces.ts";
 import { StoredRow } from "./stored-row.ts";
 
 // So many objects of the tail are made one with the next.
@@ -171,19 +170,11 @@ export class ResumableContent implements S3Content {
 
   async #restore(): Promise<PartIntake> {
     const { nextPart, parts, tail, head } = this.#row;
-    const pieces = await Promise.all(tail.map((piece) => this.#read(piece)));
+    const pieces = await Promise.all(tail.map((piece) => readPiece(this.#context, piece)));
     const offset = parts.reduce((sum, { size }) => sum + size, 0);
     const from = { part: nextPart, offset, tail: pieces, head };
     const { slots } = this.#context;
     return new PartIntake({ hashes: await this.#hashes(), slots, store: (part) => this.#store(part), from });
-  }
-
-  async #read({ key, size }: Piece): Promise<Buffer> {
-    const signal = new AbortController().signal;
-    const body = await this.#context.bucket.get(key, { start: 0, end: size }, signal);
-    const bytes = body && (await buffer(body).catch(() => undefined));
-    if (bytes?.length === size) return bytes;
-    throw new LayerdError("UNAVAILABLE", "the end of the upload cannot be read; ask where it stands");
   }
 
   async #hashes(): Promise<StorableHashes> {
@@ -235,7 +226,7 @@ export class ResumableContent implements S3Content {
 
   async #begin(): Promise<void> {
     const { bucket, catalog } = this.#context;
-    const key = await this.#enter();
+    const key = await enterObject(this.#context, this.#row.id);
     const multipart = await bucket.createMultipart(key);
     await this.#stored.change(
       (upload) => catalog.uploads.startParts(upload, { key, multipart }),
@@ -245,26 +236,26 @@ export class ResumableContent implements S3Content {
 
   /** Stores the bytes behind the last part and behind the tail that is stored already. */
   async #storeTail(intake: PartIntake): Promise<void> {
-    const { bucket, catalog } = this.#context;
-    const known = this.#row.tail.reduce((sum, { size }) => sum + size, 0);
-    const whole = this.#row.tail.length >= PIECES_MAX;
-    const bytes = intake.rest.subarray(whole ? 0 : known);
-    const key = await this.#enter();
-    await bucket.put(key, { bytes, sha256: createHash("sha256").update(bytes).digest("hex") });
-    const piece = { key, size: bytes.length };
-    const left = whole ? this.#row.tail.map((one) => one.key) : [];
-    const tail = whole ? [piece] : [...this.#row.tail, piece];
+    const { id, tail: older } = this.#row;
+    const kept = older.length < PIECES_MAX ? older : [];
+    const known = kept.reduce((sum, { size }) => sum + size, 0);
+    const piece = await storePiece(this.#context, id, intake.rest.subarray(known));
+    const tail = [...kept, piece];
     const progress = { size: intake.offset, head: intake.head, hashes: intake.hashes.save(), tail };
     await this.#stored.change(
-      (upload) => catalog.uploads.progress(upload, progress, []),
+      (upload) => this.#context.catalog.uploads.progress(upload, progress, []),
       () => progress,
     );
-    await removeAtOnce(this.#context, left);
+    if (kept.length === 0)
+      await removeAtOnce(
+        this.#context,
+        older.map(({ key }) => key),
+      );
   }
 
   async #putWhole(): Promise<string> {
     this.#intake ??= await this.#restore();
-    const key = await this.#enter();
+    const key = await enterObject(this.#context, this.#row.id);
     await this.#context.bucket.put(key, this.#intake.last());
     return key;
   }
@@ -283,12 +274,6 @@ export class ResumableContent implements S3Content {
     const { key, multipart, parts } = this.#row;
     if (key === undefined || multipart === undefined) throw new Error("the parts have no object");
     await bucket.complete(key, multipart, [...parts, ...rest]);
-    return key;
-  }
-
-  async #enter(): Promise<string> {
-    const key = newKey(this.#context);
-    await this.#context.catalog.objects.enter(key, this.#row.id);
     return key;
   }
 }
