@@ -15,6 +15,7 @@ const MAX_LINES = 300;
 const AREAS = {
   core: /^core\//,
   ports: /^(?:blobs|index)\/port\.ts$/,
+  "s3 driver": /^blobs\/s3\//,
   "blob drivers": /^blobs\//,
   "index drivers": /^index\//,
   postgres: /^postgres\//,
@@ -38,6 +39,8 @@ type Area = keyof typeof AREAS;
 const MAY_IMPORT: Readonly<Record<Area, readonly Area[]>> = {
   core: [],
   ports: ["core"],
+  // It shares with the others what knows no storage: hashes, heads, streams.
+  "s3 driver": ["blob drivers", "ports", "postgres", "core"],
   "blob drivers": ["ports", "core"],
   "index drivers": ["ports", "postgres", "core"],
   postgres: ["core"],
@@ -50,7 +53,7 @@ const MAY_IMPORT: Readonly<Record<Area, readonly Area[]>> = {
   audit: ["ports", "core"],
   metrics: ["http", "registry", "ports"],
   stores: [
-    ...(["blob drivers", "index drivers", "data directory"] as const),
+    ...(["blob drivers", "s3 driver", "index drivers", "postgres", "data directory"] as const),
     ...(["audit", "metrics", "ports", "config"] as const),
   ],
   create: [
@@ -70,8 +73,11 @@ const PACKAGES: Readonly<Record<string, readonly Area[]>> = {
   commander: ["cli"],
   "prom-client": ["metrics", "cli"],
   "pino-pretty": ["cli"],
-  pg: ["postgres", "index drivers", "blob drivers"],
+  pg: ["postgres", "index drivers", "s3 driver"],
   kysely: ["postgres"],
+  "@aws-sdk/client-s3": ["s3 driver"],
+  "@aws-sdk/s3-request-presigner": ["s3 driver"],
+  "hash-wasm": ["s3 driver"],
 };
 
 // Pure computations: what core may use. Types of Node's are erased, and may come from anywhere in it.

@@ -4,6 +4,10 @@ import { LayerdError } from "../core/errors.ts";
 export class Exclusive {
   #running: { readonly abort: AbortController; readonly done: Promise<void> } | undefined;
 
+  get busy(): boolean {
+    return this.#running !== undefined;
+  }
+
   /** @throws UNAVAILABLE while another one runs. Its signal aborts when it is to make way. */
   async run<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     if (this.#running !== undefined)

@@ -29,8 +29,9 @@ export class OpenUploads {
     return await this.#blobs.begin({ id, algorithms, resumable: true, note: makeNote(place, claims) });
   }
 
+  /** The store is asked for one that is open, too: another server may have gone on with it. */
   async find(id: UploadId): Promise<BlobUpload | undefined> {
-    return this.#idle.get(id) ?? (await this.#blobs.resume(id));
+    return await this.#blobs.resume(id);
   }
 
   /** Runs `work` on an upload, and keeps it open afterwards, unless it has ended. */

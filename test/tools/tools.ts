@@ -23,7 +23,7 @@ export const PACKAGES = {
 } as const;
 
 /** Those that .ci/setup builds with Go, from the modules and versions in .ci/go-tools. */
-export const GO_TOOLS = ["cosign", "crane", "helm", "oras", "regctl"] as const;
+export const GO_TOOLS = ["cosign", "crane", "helm", "oras", "regctl", "versitygw"] as const;
 
 type PackagedTool = keyof typeof PACKAGES;
 type GoTool = (typeof GO_TOOLS)[number];

@@ -1,0 +1,77 @@
+import { LayerdError } from "../../core/errors.ts";
+
+/** Seconds after which it is worth trying again to reach S3 or the database. */
+export const RETRY_AFTER = "5";
+
+/** Why the store cannot be used, in one sentence for whoever started the process. */
+export class S3StoreError extends Error {
+  override readonly name = "S3StoreError";
+}
+
+/** What S3 and the SDK tell of a request that failed. */
+interface S3Failure {
+  readonly name: string;
+  readonly message: string;
+  readonly code?: string;
+  readonly $metadata?: { readonly httpStatusCode?: number; readonly requestId?: string };
+}
+
+/** Whether an object is not there; that a whole bucket is not is another matter. */
+export function isMissingObject(error: unknown): boolean {
+  return (error as S3Failure).name === "NoSuchKey";
+}
+
+/** Whether a multipart upload has been completed or aborted. */
+export function isMissingMultipart(error: unknown): boolean {
+  return (error as S3Failure).name === "NoSuchUpload";
+}
+
+/** Whether a range begins behind the end of an object. */
+export function isInvalidRange(error: unknown): boolean {
+  return (error as S3Failure).name === "InvalidRange";
+}
+
+/** A request that failed, as an error of the table. Whatever it was, it may be over when it is tried again. */
+export function toStoreError(error: unknown): LayerdError {
+  if (error instanceof LayerdError) return error;
+  const { $metadata, name } = error as S3Failure;
+  const full = $metadata?.httpStatusCode === 507 || name === "QuotaExceeded";
+  const code = full ? "STORE_FULL" : "UNAVAILABLE";
+  return new LayerdError(code, full ? undefined : "the object store does not answer; try again", {
+    headers: full ? {} : { "Retry-After": RETRY_AFTER },
+    cause: withoutSecrets(error),
+  });
+}
+
+/**
+ * For the log: some answers of S3 repeat the access key and what was signed, in properties that a log would print
+ * along with the error.
+ */
+export function withoutSecrets(error: unknown): Error {
+  const { name, message, code, $metadata } = error as S3Failure;
+  const status = $metadata?.httpStatusCode;
+  const about = [code, status, $metadata?.requestId].filter((part) => part !== undefined).join(", ");
+  return new Error(`${name}: ${message}${about === "" ? "" : ` (${about})`}`);
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  AccessDenied: "permission denied",
+  CredentialsProviderError: "no credentials were found",
+  ECONNREFUSED: "nothing answers there",
+  ENOTFOUND: "there is no host of that name",
+  ExpiredToken: "the credentials have expired",
+  InvalidAccessKeyId: "the credentials are not accepted",
+  InvalidToken: "the credentials are not accepted",
+  NoSuchBucket: "there is no such bucket",
+  PermanentRedirect: "it is in another region",
+  SignatureDoesNotMatch: "the credentials are not accepted",
+  TimeoutError: "nothing answers there in time",
+  XAdminUserNotFound: "the credentials are not accepted",
+};
+
+/** In a few words, for the sentence that says what cannot be done. */
+export function explain(error: unknown): string {
+  const { name, code = "", message, $metadata } = error as S3Failure;
+  const denied = $metadata?.httpStatusCode === 403 ? REASONS.AccessDenied : undefined;
+  return REASONS[name] ?? REASONS[code] ?? denied ?? `${name}: ${message}`;
+}

@@ -1,0 +1,120 @@
+import { randomBytes } from "node:crypto";
+import {
+  DeleteObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  type S3Client,
+} from "@aws-sdk/client-s3";
+import type { Digest } from "../../core/digest.ts";
+import type { CacheCounts } from "../file-reader.ts";
+import type { BlobLog } from "../log.ts";
+import type { BlobStore } from "../port.ts";
+import { Bucket, type PresignOptions } from "./bucket.ts";
+import type { BlobCatalog } from "./catalog.ts";
+import { createClient, type S3Options } from "./client.ts";
+import type { S3Context } from "./context.ts";
+import { explain, S3StoreError, withoutSecrets } from "./errors.ts";
+import { IdleContents } from "./idle-contents.ts";
+import { type SweptOrphans, sweepOrphans } from "./orphans.ts";
+import { S3Ingester } from "./s3-ingester.ts";
+import { S3Reader } from "./s3-reader.ts";
+import { S3Sweeper } from "./s3-sweeper.ts";
+import { Slots } from "./slots.ts";
+
+// Parts of all uploads together that are being sent, of 8 MiB as a rule.
+const SENDING_MAX = 32;
+
+export interface S3StoreOptions extends S3Options {
+  /** Shared by all servers that use the bucket. The store does not close it. */
+  readonly catalog: BlobCatalog;
+  readonly log?: BlobLog;
+  /** Where reads of small blobs are counted. */
+  readonly cacheCounts?: CacheCounts;
+}
+
+/** A blob store, and what only one in a bucket can do. */
+export interface S3BlobStore extends BlobStore {
+  /**
+   * A URL under which anybody gets the blob from S3 itself, for a while; `undefined` when it is not there. Who may
+   * have one is for the caller to say.
+   */
+  presign(digest: Digest, options: PresignOptions): Promise<string | undefined>;
+  /** Removes what uploads that broke off have left, and what nothing needs any more; see `orphans.ts`. */
+  sweepOrphans(olderThan: Date): Promise<SweptOrphans>;
+}
+
+/**
+ * Blobs as objects of a bucket, which any number of servers share.
+ * @throws S3StoreError when bucket or catalog cannot be used.
+ */
+export async function openS3Blobs(options: S3StoreOptions): Promise<S3BlobStore> {
+  const { catalog, log, cacheCounts = { hits: 0, misses: 0 } } = options;
+  const prefix = `${options.prefix ?? ""}blobs/`;
+  const client = createClient(options, options.endpoint);
+  const publicClient = createClient(options, options.publicEndpoint ?? options.endpoint);
+  const bucket = new Bucket(options.bucket, { client, public: publicClient });
+  try {
+    await catalog.check();
+    await check(client, options, prefix);
+  } catch (error) {
+    bucket.close();
+    throw error;
+  }
+  const context = { bucket, catalog, prefix, log, slots: new Slots(SENDING_MAX), idle: new IdleContents() };
+  return createStore(context, cacheCounts);
+}
+
+function createStore(context: S3Context, cacheCounts: CacheCounts): S3BlobStore {
+  const reader = new S3Reader(context, cacheCounts);
+  const ingester = new S3Ingester(context);
+  const sweeper = new S3Sweeper(context);
+  const close = async () => {
+    await ingester.close().finally(() => {
+      reader.close();
+      context.bucket.close();
+    });
+  };
+  let closing: Promise<void> | undefined;
+  return {
+    stat: (digest) => reader.stat(digest),
+    open: (digest) => reader.open(digest),
+    begin: (begin) => ingester.begin(begin),
+    resume: (id) => ingester.resume(id),
+    uploads: () => ingester.uploads(),
+    list: (after) => sweeper.list(after),
+    inspect: (digest) => sweeper.inspect(digest),
+    discard: (digest) => sweeper.discard(digest),
+    discarded: () => sweeper.discarded(),
+    peek: (digest, length) => sweeper.peek(digest, length),
+    restore: (digest) => sweeper.restore(digest),
+    purge: (digest) => sweeper.purge(digest),
+    short: () => sweeper.short(),
+    presign: async (digest, presign) => {
+      const key = await reader.locate(digest);
+      return key && (await context.bucket.presign(key, presign));
+    },
+    sweepOrphans: (olderThan) => sweepOrphans(context, olderThan),
+    close: () => {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+/** Whether the bucket can be read, written and removed from. */
+async function check(client: S3Client, options: S3StoreOptions, prefix: string): Promise<void> {
+  const { bucket: Bucket, endpoint = "Amazon S3" } = options;
+  const probe = { Bucket, Key: `${prefix}probe-${randomBytes(16).toString("hex")}` };
+  const steps = [
+    ["used", () => client.send(new ListObjectsV2Command({ Bucket, Prefix: prefix, MaxKeys: 1 }))],
+    ["written", () => client.send(new PutObjectCommand({ ...probe, Body: "layerd" }))],
+    ["emptied", () => client.send(new DeleteObjectCommand(probe))],
+  ] as const;
+  for (const [what, step] of steps) {
+    await step().catch((error: unknown) => {
+      throw new S3StoreError(`the bucket ${Bucket} at ${endpoint} cannot be ${what}: ${explain(error)}`, {
+        cause: withoutSecrets(error),
+      });
+    });
+  }
+}
