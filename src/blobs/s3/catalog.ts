@@ -1,5 +1,5 @@
 import type { Digest, DigestAlgorithm } from "../../core/digest.ts";
-import type { BlobStat, Discarded, StoredUpload, UploadId } from "../port.ts";
+import type { BlobStat, Discarded, Quarantined, StoredUpload, UploadId } from "../port.ts";
 
 /*
  * What the store on S3 knows of the objects in its bucket. Many servers share one catalog; every change is atomic
@@ -50,6 +50,10 @@ export interface ObjectCatalog {
   purge(digest: Digest): Promise<void>;
   /** Takes a live object out of sight. False when it is not live any more. */
   quarantine(key: string): Promise<boolean>;
+  /** What is in quarantine, in the order of the keys: there may be several objects of a digest. */
+  quarantined(after: string | undefined, limit: number): Promise<(Quarantined & { readonly key: string })[]>;
+  /** What was in quarantine under a digest is garbage, since the time when it came there. Resolves with its keys. */
+  dispose(digest: Digest): Promise<string[]>;
 
   /** Some garbage: all if need be, or what has been it since before a time; any, or only these objects. */
   garbage(

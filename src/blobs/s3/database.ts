@@ -1,6 +1,5 @@
 import type { Pool, PoolClient, QueryResult } from "pg";
-import { LayerdError } from "../../core/errors.ts";
-import { RETRY_AFTER } from "./errors.ts";
+import { toStoreError } from "../../postgres/errors.ts";
 
 /** One row, as the driver gives it. */
 export type Row = Record<string, unknown>;
@@ -58,16 +57,6 @@ function rowsOf({ rows }: QueryResult<Row>): Row[] {
   return rows;
 }
 
-// Classes of SQLSTATE that say something about the statement, not about the moment:
-// https://www.postgresql.org/docs/current/errcodes-appendix.html
-const OF_THE_STATEMENT = /^(?:0A|2[1-46-8]|3|42|P0)/;
-
-/** The database being away, full, read-only or busy ends some day; a statement that is wrong does not. */
 function fail(error: unknown): never {
-  const { code } = error as { code?: unknown };
-  if (typeof code === "string" && OF_THE_STATEMENT.test(code)) throw error;
-  throw new LayerdError("UNAVAILABLE", "the database does not answer; try again", {
-    headers: { "Retry-After": RETRY_AFTER },
-    cause: error,
-  });
+  throw toStoreError(error);
 }

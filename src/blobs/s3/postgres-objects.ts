@@ -1,9 +1,9 @@
 import type { Digest } from "../../core/digest.ts";
 import { LayerdError } from "../../core/errors.ts";
-import type { Discarded, UploadId } from "../port.ts";
+import { bytesOf, digestFrom } from "../../postgres/digests.ts";
+import type { Discarded, Quarantined, UploadId } from "../port.ts";
 import type { DeadObject, ObjectCatalog, StoredObject } from "./catalog.ts";
 import type { Database, Queries, Row } from "./database.ts";
-import { fromBytes, toBytes } from "./digest-bytes.ts";
 
 /** `ObjectCatalog` in the table `blob_objects`. */
 export class PostgresObjects implements ObjectCatalog {
@@ -22,7 +22,7 @@ export class PostgresObjects implements ObjectCatalog {
       "select digest from blob_objects where state = 'live' and digest > $1 order by digest limit $2",
       [bytesAfter(after), limit],
     );
-    return rows.map(({ digest }) => fromBytes(digest as Buffer));
+    return rows.map(({ digest }) => digestFrom(digest as Buffer));
   }
 
   async enter(key: string, upload?: UploadId): Promise<void> {
@@ -105,6 +105,22 @@ export class PostgresObjects implements ObjectCatalog {
     return moved.length > 0;
   }
 
+  async quarantined(after = "", limit: number): Promise<(Quarantined & { readonly key: string })[]> {
+    const rows = await this.#database.query(
+      "select key, digest, size, since from blob_objects where state = 'quarantine' and key > $1 order by key limit $2",
+      [after, limit],
+    );
+    return rows.map((row) => ({ ...storedObject(row), quarantinedAt: row.since as Date }));
+  }
+
+  async dispose(digest: Digest): Promise<string[]> {
+    const rows = await this.#database.query(
+      "update blob_objects set state = 'garbage' where state = 'quarantine' and digest = $1 returning key",
+      [bytesOf(digest)],
+    );
+    return rows.map(({ key }) => String(key));
+  }
+
   async garbage(
     { before, keys }: { readonly before?: Date; readonly keys?: readonly string[] },
     limit: number,
@@ -161,7 +177,7 @@ async function inState(
 ): Promise<StoredObject | undefined> {
   const [row] = await queries.query(
     `select key, digest, size from blob_objects where state = '${state}' and digest = $1`,
-    [toBytes(digest)],
+    [bytesOf(digest)],
   );
   return row && storedObject(row);
 }
@@ -181,7 +197,7 @@ export async function publish(queries: Queries, { key, digest, size }: StoredObj
   await queries.query(
     `update blob_objects set state = 'live', since = now(), digest = $2, size = $3, upload = null, multipart = null
      where key = $1`,
-    [key, toBytes(digest), size],
+    [key, bytesOf(digest), size],
   );
 }
 
@@ -195,16 +211,16 @@ async function toGarbage(queries: Queries, state: "live" | "trash", digest: Dige
   const since = state === "live" ? "now()" : "since";
   await queries.query(
     `update blob_objects set state = 'garbage', since = ${since} where state = '${state}' and digest = $1`,
-    [toBytes(digest)],
+    [bytesOf(digest)],
   );
 }
 
 function storedObject({ key, digest, size }: Row): StoredObject {
-  return { key: String(key), digest: fromBytes(digest as Buffer), size: Number(size) };
+  return { key: String(key), digest: digestFrom(digest as Buffer), size: Number(size) };
 }
 
 function bytesAfter(digest: Digest | undefined): Buffer {
-  return digest === undefined ? Buffer.alloc(0) : toBytes(digest);
+  return digest === undefined ? Buffer.alloc(0) : bytesOf(digest);
 }
 
 export function text(value: unknown): string | undefined {

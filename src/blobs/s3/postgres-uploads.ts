@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Digest, DigestAlgorithm } from "../../core/digest.ts";
 import { LayerdError } from "../../core/errors.ts";
+import { bytesOf, digestFrom } from "../../postgres/digests.ts";
 import type { StoredUpload, UploadId } from "../port.ts";
 import type {
   Part,
@@ -12,7 +13,6 @@ import type {
   UploadVersion,
 } from "./catalog.ts";
 import type { Database, Queries, Row } from "./database.ts";
-import { fromBytes, toBytes } from "./digest-bytes.ts";
 import { publish, text } from "./postgres-objects.ts";
 
 /** `UploadCatalog` in the tables `blob_uploads` and `blob_parts`. */
@@ -61,7 +61,7 @@ export class PostgresUploads implements UploadCatalog {
       [after ?? "", limit],
     );
     return rows.map(({ id, touched_at, committed, digests }) => {
-      const [becoming] = committed === true ? (digests as Buffer[]).map(fromBytes) : [];
+      const [becoming] = committed === true ? (digests as Buffer[]).map(digestFrom) : [];
       return { id: id as UploadId, touchedAt: touched_at as Date, ...(becoming && { becoming }) };
     });
   }
@@ -99,7 +99,7 @@ export class PostgresUploads implements UploadCatalog {
   }
 
   async seal(upload: UploadVersion, size: number, digests: readonly Digest[]): Promise<string> {
-    return await this.#change(upload, "sealed = $4, digests = $5", [size, digests.map(toBytes)]);
+    return await this.#change(upload, "sealed = $4, digests = $5", [size, digests.map(bytesOf)]);
   }
 
   async commit(
@@ -110,7 +110,7 @@ export class PostgresUploads implements UploadCatalog {
     return await this.#database.transaction(async (queries) => {
       const changes =
         "committed = true, size = $4, head = $5, digests = $6, sealed = null, key = null, tail = '[]'";
-      const values = [object.size, about.head, about.digests.map(toBytes)];
+      const values = [object.size, about.head, about.digests.map(bytesOf)];
       const version = await change(queries, upload, changes, values);
       await publish(queries, object);
       await queries.query("delete from blob_parts where upload = $1", [upload.id]);
@@ -191,7 +191,7 @@ function uploadRow(row: Row): UploadRow {
     nextPart: Number(row.next_part),
     parts: row.parts as Part[],
     sealed: row.sealed === null ? undefined : Number(row.sealed),
-    digests: (row.digests as Buffer[]).map(fromBytes),
+    digests: (row.digests as Buffer[]).map(digestFrom),
     committed: row.committed === true,
   };
 }

@@ -1,5 +1,5 @@
 import type { Digest } from "../../core/digest.ts";
-import type { BlobStat, BlobSweeper, Discarded, Inspected } from "../port.ts";
+import type { BlobStat, BlobSweeper, Discarded, Inspected, Quarantined } from "../port.ts";
 import type { StoredObject } from "./catalog.ts";
 import { removeObject, type S3Context } from "./context.ts";
 import { readWhole } from "./read-whole.ts";
@@ -33,7 +33,7 @@ export class S3Sweeper implements BlobSweeper {
     if (object === undefined || size === undefined) return undefined;
     return {
       handle: new S3Blob(this.#context.bucket, { ...object, size }),
-      quarantine: () => this.#objects.quarantine(object.key),
+      quarantine: async () => (await this.#objects.quarantine(object.key)) && {},
     };
   }
 
@@ -65,13 +65,33 @@ export class S3Sweeper implements BlobSweeper {
     const object = await this.#objects.trashed(digest);
     if (object === undefined) return;
     await this.#objects.purge(digest);
-    const which = { before: new Date(Date.now() - HANDLES_LIVE), keys: [object.key] };
-    for (const dead of await this.#objects.garbage(which, 1)) await removeObject(this.#context, dead);
+    await this.#remove([object.key]);
+  }
+
+  async *quarantined(): AsyncGenerator<Quarantined> {
+    for (let last: string | undefined; ; ) {
+      const page = await this.#objects.quarantined(last, PAGE);
+      for (const { digest, size, quarantinedAt } of page) yield { digest, size, quarantinedAt };
+      last = page.at(-1)?.key;
+      if (page.length < PAGE) return;
+    }
+  }
+
+  /** As `purge`. */
+  async dispose(digest: Digest): Promise<void> {
+    await this.#remove(await this.#objects.dispose(digest));
   }
 
   /** A bucket has no end; what an account may store, its uploads are told when they get there. */
   async short(): Promise<boolean> {
     return false;
+  }
+
+  /** Removes garbage that has been out of use for long enough. */
+  async #remove(keys: readonly string[]): Promise<void> {
+    const which = { before: new Date(Date.now() - HANDLES_LIVE), keys };
+    for (const dead of await this.#objects.garbage(which, keys.length))
+      await removeObject(this.#context, dead);
   }
 
   get #objects(): S3Context["catalog"]["objects"] {

@@ -88,6 +88,8 @@ function createStore(context: S3Context, cacheCounts: CacheCounts): S3BlobStore 
     peek: (digest, length) => sweeper.peek(digest, length),
     restore: (digest) => sweeper.restore(digest),
     purge: (digest) => sweeper.purge(digest),
+    quarantined: () => sweeper.quarantined(),
+    dispose: (digest) => sweeper.dispose(digest),
     short: () => sweeper.short(),
     presign: async (digest, presign) => {
       const key = await reader.locate(digest);
