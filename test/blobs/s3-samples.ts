@@ -5,7 +5,7 @@ import pg from "pg";
 import { createPostgresCatalog } from "../../src/blobs/s3/postgres-catalog.ts";
 import { UP } from "../../src/blobs/s3/schema.ts";
 import { openS3Blobs, type S3BlobStore, type S3StoreOptions } from "../../src/blobs/s3/store.ts";
-import { database } from "../tools/postgres.ts";
+import { database } from "../tools/database.ts";
 import { s3 } from "../tools/s3.ts";
 import { requireTool } from "../tools/tools.ts";
 
