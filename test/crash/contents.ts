@@ -1,6 +1,6 @@
 import { digestOf } from "../../src/core/digest.ts";
 import { MEDIA_TYPE } from "../../src/core/media-type.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../tools/random.ts";
 
 /** Bytes and their name. */
 export interface Content {

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { eventually } from "../tools/eventually.ts";
+import { Random } from "../tools/random.ts";
 import { makeImage, makePool } from "./contents.ts";
 import { Client, Cut } from "./http.ts";
 import { LIBRARY, LoadClient, type World } from "./load.ts";
 import { Model, type Repository } from "./model.ts";
-import { Random } from "./random.ts";
 import { type Collected, Server } from "./server.ts";
 import { Failure } from "./uploads.ts";
 import { checkFiles, deleteEverything, filesIn, openFiles, verify } from "./verify.ts";

@@ -1,8 +1,8 @@
 import { MEDIA_TYPE } from "../../src/core/media-type.ts";
+import type { Random } from "../tools/random.ts";
 import { type Content, contentOf, type Image } from "./contents.ts";
 import type { Answer, Client } from "./http.ts";
 import type { Item, Model, Repository } from "./model.ts";
-import type { Random } from "./random.ts";
 import { expectStatus, Failure, type Session, Uploader } from "./uploads.ts";
 
 /** What all clients of a run share. */

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { join, relative } from "node:path";
+import type { Random } from "../tools/random.ts";
 import type { Client } from "./http.ts";
 import { LIBRARY, readItem, requireAllowed, type World } from "./load.ts";
 import type { Item, Repository } from "./model.ts";
-import type { Random } from "./random.ts";
 import { expectStatus, Failure, type Session, Uploader } from "./uploads.ts";
 
 // Requests at a time: what was promised before a crash is to be looked at before that time is over.
