@@ -1,4 +1,4 @@
-import { digestOf } from "../../src/core/digest.ts";
+import { type DigestAlgorithm, digestOf } from "../../src/core/digest.ts";
 import { MEDIA_TYPE } from "../../src/core/media-type.ts";
 import type { Random } from "../tools/random.ts";
 
@@ -12,8 +12,8 @@ export interface Image extends Content {
   readonly blobs: readonly Content[];
 }
 
-export function contentOf(bytes: Buffer): Content {
-  return { digest: digestOf(bytes), bytes };
+export function contentOf(bytes: Buffer, algorithm: DigestAlgorithm = "sha256"): Content {
+  return { digest: digestOf(bytes, algorithm), bytes };
 }
 
 /**

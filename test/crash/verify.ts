@@ -134,7 +134,8 @@ export async function openFiles(pid: number, data: string): Promise<{ files: str
   };
 }
 
-async function each<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
+/** Works on some of them at a time. */
+export async function each<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
   const left = [...items].values();
   const worker = async () => {
     for (const item of left) await work(item);
