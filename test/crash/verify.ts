@@ -3,7 +3,7 @@ import { readdir, readFile, readlink } from "node:fs/promises";
 import { join, relative } from "node:path";
 import type { Random } from "../tools/random.ts";
 import type { Client } from "./http.ts";
-import { LIBRARY, readItem, requireAllowed, type World } from "./load.ts";
+import { LIBRARY, readItem, requireAllowed, requireListed, type World } from "./load.ts";
 import type { Item, Repository } from "./model.ts";
 import { expectStatus, Failure, type Session, Uploader } from "./uploads.ts";
 
@@ -52,6 +52,7 @@ export async function verify(world: World, client: Client, random: Random, start
       throw new Failure(`${to} was pushed as ${tag.id}: it is there, and the tag is at ${tag.value}`);
   }
   await each(model.all("manifest"), (manifest) => requireWhole(world, client, manifest));
+  await each(model.all("manifest"), (manifest) => requireListed(model, client, manifest));
 }
 
 /** Whether a push of that manifest would have been the first one. */
