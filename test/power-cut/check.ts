@@ -4,7 +4,7 @@ import Koa from "koa";
 import { pino } from "pino";
 import { algorithmOf, type Digest, digestOf } from "../../src/core/digest.ts";
 import { createLayerd } from "../../src/create.ts";
-import type { Content } from "../crash/contents.ts";
+import { type Content, contentOf } from "../crash/contents.ts";
 import { Client } from "../crash/http.ts";
 import { expectStatus, Failure } from "../crash/uploads.ts";
 import { each, filesIn } from "../crash/verify.ts";
@@ -12,6 +12,7 @@ import { eventually } from "../tools/eventually.ts";
 import { launchServer } from "../tools/process.ts";
 import type { History, Item, Value } from "./history.ts";
 import { ask, pathOf, sendingPart } from "./items.ts";
+import { LIBRARY } from "./workload.ts";
 
 /** What a power cut has left in a directory, and where in the trace it came. */
 export interface Left {
@@ -127,10 +128,15 @@ async function checkGone(client: Client, session: Item, allowed: readonly Value[
 }
 
 async function deleteAll(client: Client, { history }: Left): Promise<void> {
+  // Where there is no repository at all, nothing is collected: it may be the index that is missing.
+  const { digest, bytes } = contentOf(Buffer.from("something"));
+  const path = `/v2/${LIBRARY}/blobs/uploads/?digest=${digest}`;
+  expectStatus(await client.send("POST", path, { body: bytes }), path, 201);
   const remove = async (path: string) =>
     void expectStatus(await client.send("DELETE", path), `DELETE ${path}`, 202, 404);
   for (const kind of ["tag", "manifest", "blob"] as const)
     await each(history.all(kind), (item) => remove(pathOf(item)));
+  await remove(`/v2/${LIBRARY}/blobs/${digest}`);
   // What the sessions have become when they were finished above.
   await each(history.all("session"), ({ repository, content }) =>
     remove(`/v2/${repository}/blobs/${content?.digest}`),
