@@ -3,13 +3,14 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test crash soak build bench demo clean setup
+.PHONY: help run test crash power-cut soak build bench demo clean setup
 
 NODE := node_modules/.bin/node
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
 # Arguments for what is started: make run ARGS="--memory"
 ARGS ?=
+CUTS ?= 2000
 # A copy of the lock file that node_modules was installed from.
 INSTALLED := node_modules/.installed-lock.json
 
@@ -17,7 +18,7 @@ COMPILED := dist/cli/main.js
 SOURCES := $(shell find src -name '*.ts')
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 run: setup $(COMPILED) ## Serve http://127.0.0.1:4000 from data/ (ARGS="--port 8080" etc. are flags of `layerd serve`)
 	@exec $(NODE) $(COMPILED) serve $(ARGS)
@@ -27,6 +28,9 @@ test: setup ## Run every check: lint, types, tests (ARGS="test/config.test.ts" f
 
 crash: setup ## Kill the server under load 500 times and verify what is left (ARGS="--kills 50" for less)
 	@exec $(NODE) test/crash/run.ts $(ARGS)
+
+power-cut: setup ## Cut the power 2000 times and verify what is left (CUTS=300 for less)
+	@POWER_CUTS=$(CUTS) ava test/power-cut
 
 soak: setup ## Push and pull for ten minutes while garbage is collected every second (ARGS="--minutes 3" for less)
 	@exec $(NODE) test/crash/soak.ts $(ARGS)

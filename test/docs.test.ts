@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { access, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
+import { createInterface } from "node:readline";
 import test from "ava";
 import { settingsTable } from "../src/config/describe.ts";
 import { temporaryDirectory } from "./tools/server.ts";
@@ -17,16 +18,15 @@ test("the example of docs/embedding.md works as it stands there", async (t) => {
   }
   const source = example.replace('"layerd"', JSON.stringify(resolve("src/index.ts")));
   await writeFile(join(directory, "app.mjs"), source);
-  const port = await freePort();
   const child = spawn(process.execPath, ["app.mjs"], {
     cwd: directory,
-    env: { ...process.env, PORT: String(port) },
-    stdio: ["ignore", "inherit", "inherit"],
+    env: { ...process.env, PORT: "0" },
+    stdio: ["ignore", "pipe", "inherit"],
   });
   const exited = new Promise((done) => child.once("exit", (code) => done(code)));
   t.teardown(() => child.kill("SIGKILL"));
-  const url = `http://127.0.0.1:${port}`;
-  await answers(`${url}/elsewhere`);
+  const [line] = await once(createInterface({ input: child.stdout }), "line");
+  const url = `http://127.0.0.1:${/^listening on port (\d+)$/.exec(line)?.[1]}`;
   t.is(await (await fetch(`${url}/elsewhere`)).text(), "the rest of the application");
   t.is((await fetch(`${url}/store/layer`, { method: "POST", body: "x" })).status, 403);
   const headers = { Authorization: "Bearer secret-of-ann" };
@@ -66,20 +66,3 @@ test("every dependency is explained, and nothing else is", async (t) => {
   const explained = [...text.matchAll(/^\| `([^`]+)` \|/gm)].map(([, name]) => name);
   t.deepEqual(explained.sort(), [...new Set(names)].sort());
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  const address = server.address();
-  await new Promise((done) => server.close(done));
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
-
-async function answers(url: string): Promise<void> {
-  for (let tries = 0; tries < 500; tries += 1) {
-    const answer = await fetch(url).catch(() => undefined);
-    if (answer !== undefined) return;
-    await new Promise((done) => setTimeout(done, 20));
-  }
-  throw new Error(`${url} does not answer`);
-}

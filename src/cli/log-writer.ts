@@ -40,6 +40,7 @@ export function openLogWriter(fd: number): LogWriter {
     await writing;
   };
   setInterval(drain, WAIT_AT_MOST).unref();
+  // Whoever ends the process drains first; this is for lines that come after that.
   process.once("exit", () => writeLast(fd, pending));
   return {
     drain,

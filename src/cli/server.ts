@@ -18,8 +18,8 @@ import { type Identity, readIdentity } from "./tls.ts";
 export async function serve(config: ServerConfig): Promise<void> {
   const identity = readIdentity(config);
   const log = openLog(config);
-  onFatal(log.logger);
-  const stopped = stopSignal();
+  onFatal(log);
+  const stopped = stopSignal(log);
   const layerd = await createLayerd(storeConfigOf(config), {
     log: log.logger,
     logRequest: log.logRequest,

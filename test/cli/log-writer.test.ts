@@ -1,7 +1,11 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import test from "ava";
 import { openLogWriter } from "../../src/cli/log-writer.ts";
+import { cleanEnvironment } from "../tools/process.ts";
 import { temporaryDirectory } from "../tools/server.ts";
 
 test("every line is written, in order, however many come at once", async (t) => {
@@ -40,3 +44,43 @@ test("what cannot be written is given up", async (t) => {
   for (let n = 0; n < 10; n += 1) log.write("x".repeat(10_000));
   await t.notThrowsAsync(log.drain());
 });
+
+// Its only thread is busy when the lines come, so that they are on their way when the process has to end.
+const DYING = `
+  import { pbkdf2 } from "node:crypto";
+  import { openLog } from "./src/cli/log.ts";
+  import { onFatal, stopSignal } from "./src/cli/process.ts";
+  const log = openLog({ logLevel: "info", logFormat: "json" });
+  onFatal(log);
+  stopSignal(log);
+  pbkdf2("password", "salt", 20_000, 64, "sha512", () => undefined);
+  for (let n = 0; n < 2000; n += 1) log.logger.info({ n }, "x".repeat(100));
+  for (let n = 2000; n < 2010; n += 1) log.logger.info({ n });
+`;
+
+const ENDS = {
+  "an error that nobody caught": 'throw new Error("unexpected");',
+  "a second signal": `
+    process.once("SIGTERM", () => setImmediate(() => process.kill(process.pid, "SIGTERM")));
+    process.kill(process.pid, "SIGTERM");
+    setTimeout(() => {}, 60_000);
+  `,
+};
+
+for (const [what, end] of Object.entries(ENDS)) {
+  test(`${what} ends the process behind the last line, and none is lost or out of its order`, async (t) => {
+    const child = spawn(process.execPath, ["--input-type=module", "--eval", DYING + end], {
+      env: { ...cleanEnvironment(), UV_THREADPOOL_SIZE: "1" },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    t.teardown(() => child.kill("SIGKILL"));
+    const exited = once(child, "exit");
+    const lines = (await text(child.stdout)).trim().split("\n");
+    const numbers = lines.flatMap((line) => JSON.parse(line).n ?? []);
+    t.deepEqual(
+      numbers,
+      Array.from({ length: 2010 }, (_, n) => n),
+    );
+    t.deepEqual(await exited, [1, null]);
+  });
+}

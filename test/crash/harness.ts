@@ -1,10 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { eventually } from "../tools/eventually.ts";
-import { makeImage, makePool } from "./contents.ts";
+import { Random } from "../tools/random.ts";
+import { type Content, type Image, makeImage, makeIndex, makePool } from "./contents.ts";
 import { Client, Cut } from "./http.ts";
 import { LIBRARY, LoadClient, type World } from "./load.ts";
 import { Model, type Repository } from "./model.ts";
-import { Random } from "./random.ts";
 import { type Collected, Server } from "./server.ts";
 import { Failure } from "./uploads.ts";
 import { checkFiles, deleteEverything, filesIn, openFiles, verify } from "./verify.ts";
@@ -59,8 +59,24 @@ const STARTING = 0.04;
 // Clients come back before the first collection, or after it.
 const LATE_RETURNS = 0.3;
 const SYNCED_ROUNDS = 0.2;
+// Of contents and of images.
+const SHA512 = 0.15;
 // Sockets of a server that nobody talks to: its address, the one for `layerd gc`, and two for its output.
 const IDLE_SOCKETS = 4;
+
+/** Images, some of them in an index, or referred to by another one; in an order in which each needs only earlier ones. */
+function makeImages(random: Random, pool: readonly Content[]): Image[] {
+  const some = () => [...new Set(Array.from({ length: random.int(2, 5) }, () => random.pick(pool)))];
+  const images: Image[] = [];
+  for (let at = 0; at < 20; at += 1) {
+    const algorithm = random.chance(SHA512) ? "sha512" : "sha256";
+    images.push(makeImage(some(), `${at}`, { algorithm }));
+    if (at % 4 !== 3) continue;
+    images.push(makeIndex([...new Set([random.pick(images), random.pick(images)])], `index ${at}`));
+    images.push(makeImage(some(), `referrer ${at}`, { subject: random.pick(images) }));
+  }
+  return images;
+}
 
 /** Kills a server under load again and again, and holds what is left against what clients were told. */
 export class CrashRun {
@@ -74,17 +90,16 @@ export class CrashRun {
     this.#options = options;
     const random = new Random(options.seed);
     this.#random = random;
-    const pool = makePool(random, [
-      [60, 1, 3000],
-      [8, 60_000, 200_000],
-      [3, 1_000_000, 3_000_000],
-    ]);
-    const images = Array.from({ length: 20 }, (_, at) =>
-      makeImage(
-        Array.from(new Set(Array.from({ length: random.int(2, 5) }, () => random.pick(pool)))),
-        `${at}`,
-      ),
+    const pool = makePool(
+      random,
+      [
+        [60, 1, 3000],
+        [8, 60_000, 200_000],
+        [3, 1_000_000, 3_000_000],
+      ],
+      SHA512,
     );
+    const images = makeImages(random, pool);
     const model = new Model(GRACE);
     for (const image of images) model.remember(image);
     const tags = ["a", "b", "c", "d", "e", "f"];
@@ -116,7 +131,7 @@ export class CrashRun {
   /** Starts, verifies what the last kill has left, loads, kills. */
   async #round(): Promise<void> {
     const durability = this.#random.chance(SYNCED_ROUNDS) ? "full" : "os";
-    const time = this.#random.chance(LONG_ROUNDS) ? this.#random.int(1000, 2500) : this.#random.int(20, 500);
+    const time = this.#random.chance(LONG_ROUNDS) ? this.#random.int(1000, 3500) : this.#random.int(20, 500);
     await this.#with(["--durability", durability], async (client, server) => {
       if (client === undefined) return;
       const clients = Array.from({ length: this.#options.clients }, () => this.#random.int(0, 2 ** 32));

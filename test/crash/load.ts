@@ -1,8 +1,8 @@
-import { MEDIA_TYPE } from "../../src/core/media-type.ts";
+import { algorithmOf, parseDigest } from "../../src/core/digest.ts";
+import type { Random } from "../tools/random.ts";
 import { type Content, contentOf, type Image } from "./contents.ts";
 import type { Answer, Client } from "./http.ts";
 import type { Item, Model, Repository } from "./model.ts";
-import type { Random } from "./random.ts";
 import { expectStatus, Failure, type Session, Uploader } from "./uploads.ts";
 
 /** What all clients of a run share. */
@@ -89,10 +89,9 @@ export class LoadClient {
       },
     ];
     if (name === LIBRARY) {
-      ways.push(
-        () => this.#uploader.putLayer(content),
-        () => this.#uploader.postLayer(content),
-      );
+      ways.push(() => this.#uploader.putLayer(content));
+      // Who says no digest gets a sha256.
+      if (content.digest.startsWith("sha256:")) ways.push(() => this.#uploader.postLayer(content));
     }
     const item = this.#model.item("blob", repository, content.digest);
     const way = this.#random.pick(ways);
@@ -120,32 +119,57 @@ export class LoadClient {
     this.#require(source, answer.done ? digest : undefined, answer, "mounting");
   }
 
-  /** As every client does: ask for the blobs, push those that are missing, push the manifest. */
+  /** As every client does: ask for what a manifest names, push what is missing, push the manifest. */
   async #pushImage(repository: Repository, image: Image, tag: string | undefined): Promise<void> {
-    const { digest, bytes, blobs } = image;
-    const items = blobs.map((blob) => this.#model.item("blob", repository, blob.digest));
-    const manifest = this.#model.item("manifest", repository, digest);
     const tags = tag === undefined ? [] : [this.#model.item("tag", repository, tag)];
-    using lock = this.#model.lock([...items, manifest, ...tags]);
-    if (lock === undefined) return;
+    using lock = this.#model.lock([...this.#family(repository, image), ...tags]);
+    if (lock !== undefined) await this.#putImage(repository, image, tags);
+  }
+
+  /** A manifest and all that it names. */
+  #family(repository: Repository, { digest, blobs, manifests }: Image): Item[] {
+    const named = [
+      ...blobs.map((blob) => this.#model.item("blob", repository, blob.digest)),
+      ...manifests.flatMap((manifest) => this.#family(repository, manifest)),
+    ];
+    return [...new Set([this.#model.item("manifest", repository, digest), ...named])];
+  }
+
+  async #putImage(repository: Repository, image: Image, tags: readonly Item[]): Promise<void> {
+    const { digest, bytes, mediaType, blobs, manifests } = image;
+    const manifest = this.#model.item("manifest", repository, digest);
+    const needed = blobs.map((blob) => this.#model.item("blob", repository, blob.digest));
+    const children = manifests.map((child) => this.#model.item("manifest", repository, child.digest));
     for (const [at, blob] of blobs.entries()) {
-      if (!(await this.#ask(items[at] as Item))) await this.#upload(repository, blob);
+      if (!(await this.#ask(needed[at] as Item))) await this.#upload(repository, blob);
     }
-    const path = `/v2/${repository.name}/manifests/${tag ?? digest}`;
+    for (const [at, child] of manifests.entries()) {
+      if (!(await this.#ask(children[at] as Item))) await this.#putImage(repository, child, []);
+    }
+    const path = this.#pathOf(manifest, tags);
     const intents = [manifest, ...tags].map((item) => ({ item, to: digest }));
     await this.#model.attempt(intents, async () => {
-      const headers = { "Content-Type": MEDIA_TYPE.manifest };
+      const headers = { "Content-Type": mediaType };
       const answer = await this.#client.send("PUT", path, { headers, body: bytes });
       // A client that was so slow that what it was promised has gone is told so, and pushes the blobs.
-      const late = items.some((item) => !this.#model.isPromised(item, answer.receivedAt));
+      const late = [...needed, ...children].some((item) => !this.#model.isPromised(item, answer.receivedAt));
       expectStatus(answer, `PUT ${path}`, 201, ...(late ? [400, 404] : []));
       return { ...answer, done: answer.status === 201 };
     });
   }
 
-  /** Whether a blob is there, which the server then promises. */
+  /** By its tag, or by its digest with the tag as a parameter: so goes a digest that is not the usual one. */
+  #pathOf({ repository, id }: Item, tags: readonly Item[]): string {
+    const path = `/v2/${repository.name}/manifests`;
+    const [tag] = tags;
+    if (tag === undefined) return `${path}/${id}`;
+    const byDigest = id.startsWith("sha512:") || this.#random.chance(0.3);
+    return byDigest ? `${path}/${id}?tag=${tag.id}` : `${path}/${tag.id}`;
+  }
+
+  /** Whether a blob or a manifest is there, which the server then promises. */
   async #ask(item: Item): Promise<boolean> {
-    const path = `/v2/${item.repository.name}/blobs/${item.id}`;
+    const path = pathOf(item);
     const answer = expectStatus(await this.#client.send("HEAD", path), `HEAD ${path}`, 200, 404);
     const seen = answer.status === 200 ? item.id : undefined;
     this.#require(item, seen, answer, "HEAD");
@@ -189,8 +213,10 @@ export class LoadClient {
         (one) =>
           one.repository === repository && this.#model.image(one.id).blobs.some((b) => b.digest === digest),
       );
-    // With the manifests that name it, so that it is known whether it may be deleted.
-    using lock = this.#model.lock([item, ...users, ...users.flatMap((user) => this.#model.tagsOf(user))]);
+    // With the manifests that name it, and what keeps those, so that it is known whether it may be deleted.
+    const keeping = [...users, ...users.flatMap((user) => this.#model.indexesOf(user))];
+    const tags = keeping.flatMap((manifest) => this.#model.tagsOf(manifest));
+    using lock = this.#model.lock([item, ...keeping, ...tags]);
     if (lock === undefined) return;
     const needed = this.#model.needs(item, Number.POSITIVE_INFINITY);
     const path = `/v2/${repository.name}/blobs/${digest}`;
@@ -219,6 +245,7 @@ export class LoadClient {
     const { seen, answer } = await readItem(this.#client, item);
     this.#require(item, seen, answer, "GET");
     this.#model.settle(item, seen);
+    await requireListed(this.#model, this.#client, item);
   }
 
   #require(item: Item, seen: string | undefined, answer: Answer, what: string): void {
@@ -250,11 +277,32 @@ export async function readItem(
   client: Client,
   item: Item,
 ): Promise<{ seen: string | undefined; answer: Answer }> {
-  const path = `/v2/${item.repository.name}/${item.kind === "blob" ? "blobs" : "manifests"}/${item.id}`;
+  const path = pathOf(item);
   const answer = expectStatus(await client.send("GET", path), `GET ${path}`, 200, 404);
   if (answer.status === 404) return { seen: undefined, answer };
-  const { digest } = contentOf(answer.body);
-  const announced = answer.headers["docker-content-digest"];
+  const announced = parseDigest(String(answer.headers["docker-content-digest"]));
+  const { digest } = contentOf(answer.body, algorithmOf(announced));
   if (announced !== digest) throw new Failure(`GET ${path}: ${digest} came, ${announced} was announced`);
   return { seen: digest, answer };
+}
+
+/** A manifest that refers to another one is listed as doing so, as long as it is here. */
+export async function requireListed(model: Model, client: Client, item: Item): Promise<void> {
+  const subject = item.kind === "manifest" ? model.image(item.id).subject : undefined;
+  if (subject === undefined) return;
+  const path = `/v2/${item.repository.name}/referrers/${subject.digest}`;
+  const isListed = async () => {
+    const answer = expectStatus(await client.send("GET", path), `GET ${path}`, 200);
+    const { manifests } = JSON.parse(answer.body.toString());
+    return manifests.some(({ digest }: { digest: string }) => digest === item.id);
+  };
+  const isHere = async () => (await readItem(client, item)).seen !== undefined;
+  const [before, listed, after] = [await isHere(), await isListed(), await isHere()];
+  // It may just have been collected.
+  if (before === after && listed !== after)
+    throw new Failure(`${item.id} is ${listed ? "" : "not "}in ${path}, and is ${after ? "" : "not "}here`);
+}
+
+function pathOf({ kind, repository, id }: Item): string {
+  return `/v2/${repository.name}/${kind === "blob" ? "blobs" : "manifests"}/${id}`;
 }

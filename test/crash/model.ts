@@ -128,9 +128,30 @@ export class Model {
     const { repository } = item;
     if (item.kind === "tag" || this.isPromised(item, at)) return true;
     if (item.kind === "manifest") {
-      return !repository.collectsUntagged || this.tagsOf(item).some((tag) => tag.maybe.length === 0);
+      const isTagged = this.tagsOf(item).some((tag) => tag.maybe.length === 0);
+      return !repository.collectsUntagged || isTagged || this.#isListed(item, at);
     }
     return repository.keepsUnused || this.needs(item, at);
+  }
+
+  /**
+   * Whether an index lists a manifest that is certainly here and will be. That something refers to one that is here
+   * says less: it may have been collected while that one was not.
+   */
+  #isListed(manifest: Item, at: number): boolean {
+    return this.indexesOf(manifest).some((index) => this.#isCertain(index) && this.#mustStay(index, at));
+  }
+
+  /** Indexes that are here and list a manifest. */
+  indexesOf({ repository, id }: Item): Item[] {
+    return this.here("manifest", repository).filter((index) =>
+      this.image(index.id).manifests.some(({ digest }) => digest === id),
+    );
+  }
+
+  /** Whether nobody has asked for it to go. */
+  #isCertain({ maybe }: Item): boolean {
+    return maybe.every((value) => value !== undefined);
   }
 
   isPromised({ promisedAt }: Pick<Item, "promisedAt">, at: number): boolean {
@@ -141,7 +162,7 @@ export class Model {
   needs(blob: Item, at: number): boolean {
     return this.here("manifest", blob.repository).some(
       (manifest) =>
-        manifest.maybe.every((value) => value !== undefined) &&
+        this.#isCertain(manifest) &&
         this.image(manifest.id).blobs.some(({ digest }) => digest === blob.id) &&
         this.#mustStay(manifest, at),
     );

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { MEDIA_TYPE } from "../../src/core/media-type.ts";
+import type { Random } from "../tools/random.ts";
 import { type Content, contentOf, type Image } from "./contents.ts";
 import type { Client } from "./http.ts";
-import type { Random } from "./random.ts";
 import { expectStatus, Failure, Uploader } from "./uploads.ts";
 
 /** What all clients of a soak share. */

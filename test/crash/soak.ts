@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { Random } from "../tools/random.ts";
 import { makeImage, makePool } from "./contents.ts";
 import { Client } from "./http.ts";
-import { Random } from "./random.ts";
 import { Server } from "./server.ts";
 import { Puller, Pusher, type SoakWorld } from "./soak-clients.ts";
 

@@ -1,6 +1,6 @@
+import type { Random } from "../tools/random.ts";
 import type { Content } from "./contents.ts";
 import { type Answer, type Client, locationOf } from "./http.ts";
-import type { Random } from "./random.ts";
 
 /** The server has answered what it may not. */
 export class Failure extends Error {}

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { join, relative } from "node:path";
+import type { Random } from "../tools/random.ts";
 import type { Client } from "./http.ts";
-import { LIBRARY, readItem, requireAllowed, type World } from "./load.ts";
+import { LIBRARY, readItem, requireAllowed, requireListed, type World } from "./load.ts";
 import type { Item, Repository } from "./model.ts";
-import type { Random } from "./random.ts";
 import { expectStatus, Failure, type Session, Uploader } from "./uploads.ts";
 
 // Requests at a time: what was promised before a crash is to be looked at before that time is over.
@@ -52,6 +52,7 @@ export async function verify(world: World, client: Client, random: Random, start
       throw new Failure(`${to} was pushed as ${tag.id}: it is there, and the tag is at ${tag.value}`);
   }
   await each(model.all("manifest"), (manifest) => requireWhole(world, client, manifest));
+  await each(model.all("manifest"), (manifest) => requireListed(model, client, manifest));
 }
 
 /** Whether a push of that manifest would have been the first one. */
@@ -134,7 +135,8 @@ export async function openFiles(pid: number, data: string): Promise<{ files: str
   };
 }
 
-async function each<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
+/** Works on some of them at a time. */
+export async function each<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
   const left = [...items].values();
   const worker = async () => {
     for (const item of left) await work(item);

@@ -1,6 +1,6 @@
+import { Random } from "../tools/random.ts";
 import { type Answer, Connection } from "./connection.ts";
 import { makeRequest } from "./grammar.ts";
-import { Random } from "./random.ts";
 
 export interface Findings {
   /** How many answers had which status. */

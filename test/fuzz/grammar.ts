@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Random } from "./random.ts";
+import type { Random } from "../tools/random.ts";
 
 /*
  * Requests that nobody would write: made by the grammar of those that people write, with something wrong here and
@@ -135,12 +135,12 @@ const METHODS = [
 
 /** One that is right, or one that is not. */
 function odd<T extends string>(random: Random, items: readonly [T, ...T[]]): string {
-  return random.onceIn(12) ? random.of(ODD) : random.of(items);
+  return random.chance(1 / 12) ? random.pick(ODD) : random.pick(items);
 }
 
 function digest(random: Random): string {
-  const right = random.of(DIGESTS as unknown as readonly [string, ...string[]]);
-  switch (random.below(10)) {
+  const right = random.pick(DIGESTS);
+  switch (random.int(0, 10)) {
     case 0:
       return right.slice(7);
     case 1:
@@ -157,13 +157,13 @@ function digest(random: Random): string {
 }
 
 function reference(random: Random): string {
-  return random.onceIn(2) ? digest(random) : odd(random, TAGS);
+  return random.chance(0.5) ? digest(random) : odd(random, TAGS);
 }
 
 /** A path, and the methods that it is for. */
 function target(random: Random): readonly [path: string, methods: readonly [string, ...string[]]] {
-  const name = random.onceIn(3) ? odd(random, NAMES) : random.of(["library", "team/app"]);
-  switch (random.below(18)) {
+  const name = random.chance(1 / 3) ? odd(random, NAMES) : random.pick(["library", "team/app"]);
+  switch (random.int(0, 18)) {
     case 0:
       return ["/v2/", ["GET"]];
     case 1:
@@ -194,16 +194,16 @@ function target(random: Random): readonly [path: string, methods: readonly [stri
     case 16:
       return [`/manifest/${reference(random)}`, ["GET", "HEAD", "DELETE"]];
     default:
-      return [`/${random.of(ODD)}`, ["GET", "POST"]];
+      return [`/${random.pick(ODD)}`, ["GET", "POST"]];
   }
 }
 
 const UPLOADS = ["00000000-0000-4000-8000-000000000000", "x"] as const;
 
 function query(random: Random): string {
-  if (!random.onceIn(3)) return "";
+  if (!random.chance(1 / 3)) return "";
   const one = () => {
-    switch (random.below(6)) {
+    switch (random.int(0, 6)) {
       case 0:
         return `digest=${digest(random)}`;
       case 1:
@@ -218,21 +218,17 @@ function query(random: Random): string {
         return `artifactType=${odd(random, TYPES)}`;
     }
   };
-  return `?${Array.from({ length: 1 + random.below(2) }, one).join("&")}`;
+  return `?${Array.from({ length: 1 + random.int(0, 2) }, one).join("&")}`;
 }
 
 function fields(random: Random): string[] {
   const made: string[] = [];
   const maybe = (times: number, make: () => string) => {
-    if (random.onceIn(2 * times)) made.push(make());
+    if (random.chance(1 / (2 * times))) made.push(make());
   };
   maybe(4, () => `Range: ${odd(random, RANGES)}`);
   maybe(8, () => `If-Match: ${odd(random, ['"a"', "*", 'W/"a"', '"'])}`);
-  maybe(
-    8,
-    () =>
-      `If-None-Match: ${odd(random, [`"${random.of(DIGESTS as unknown as readonly [string, ...string[]])}"`, "*", "a,b"])}`,
-  );
+  maybe(8, () => `If-None-Match: ${odd(random, [`"${random.pick(DIGESTS)}"`, "*", "a,b"])}`);
   maybe(12, () => `If-Range: ${odd(random, ['"a"', "Sat, 29 Oct 1994 19:43:31 GMT"])}`);
   maybe(8, () => `Content-Range: ${odd(random, RANGES)}`);
   maybe(12, () => `Content-Digest: ${odd(random, ["sha-256=:AAAA:", "sha-512=a", "x=:y:"])}`);
@@ -242,31 +238,31 @@ function fields(random: Random): string[] {
   maybe(6, () => `Accept: ${odd(random, TYPES)}`);
   maybe(30, () => `Origin: ${odd(random, ["http://evil.example", "null"])}`);
   maybe(30, () => `Content-Encoding: ${odd(random, ["gzip", "identity"])}`);
-  maybe(40, () => `Content-Disposition: attachment; filename="${random.of(ODD)}"`);
+  maybe(40, () => `Content-Disposition: attachment; filename="${random.pick(ODD)}"`);
   maybe(60, () => `Expect: ${odd(random, ["100-continue", "x"])}`);
-  maybe(60, () => `X-${random.of(ODD)}: ${random.of(ODD)}`);
+  maybe(60, () => `X-${random.pick(ODD)}: ${random.pick(ODD)}`);
   return made;
 }
 
 function json(random: Random, depth = 0): unknown {
-  switch (random.below(depth > 4 ? 6 : 9)) {
+  switch (random.int(0, depth > 4 ? 6 : 9)) {
     case 0:
-      return random.of(ODD);
+      return random.pick(ODD);
     case 1:
-      return random.below(10_000) - 5000;
+      return random.int(0, 10_000) - 5000;
     case 2:
       return null;
     case 3:
-      return random.onceIn(2);
+      return random.chance(0.5);
     case 4:
       return digest(random);
     case 5:
-      return random.of(TYPES);
+      return random.pick(TYPES);
     case 6:
-      return Array.from({ length: random.below(4) }, () => json(random, depth + 1));
+      return Array.from({ length: random.int(0, 4) }, () => json(random, depth + 1));
     default:
       return Object.fromEntries(
-        Array.from({ length: random.below(5) }, () => [odd(random, KEYS), json(random, depth + 1)]),
+        Array.from({ length: random.int(0, 5) }, () => [odd(random, KEYS), json(random, depth + 1)]),
       );
   }
 }
@@ -288,29 +284,29 @@ const KEYS = [
 ] as const;
 
 function descriptor(random: Random): unknown {
-  if (random.onceIn(8)) return json(random);
-  const at = random.below(CONTENTS.length);
-  const size = random.onceIn(10) ? json(random) : (CONTENTS[at] ?? "").length;
+  if (random.chance(1 / 8)) return json(random);
+  const at = random.int(0, CONTENTS.length);
+  const size = random.chance(1 / 10) ? json(random) : (CONTENTS[at] ?? "").length;
   return { mediaType: odd(random, TYPES), digest: DIGESTS[at], size };
 }
 
 function manifest(random: Random): string {
   const parts: Record<string, unknown> = {
-    schemaVersion: random.onceIn(10) ? json(random) : 2,
-    mediaType: random.onceIn(10) ? json(random) : TYPES[random.below(2)],
+    schemaVersion: random.chance(1 / 10) ? json(random) : 2,
+    mediaType: random.chance(1 / 10) ? json(random) : TYPES[random.int(0, 2)],
     config: descriptor(random),
-    layers: Array.from({ length: random.below(3) }, () => descriptor(random)),
+    layers: Array.from({ length: random.int(0, 3) }, () => descriptor(random)),
   };
-  if (random.onceIn(4)) parts.subject = descriptor(random);
-  if (random.onceIn(4)) parts.manifests = [descriptor(random)];
-  if (random.onceIn(4)) parts.annotations = json(random);
-  if (random.onceIn(5)) parts[odd(random, KEYS)] = json(random);
+  if (random.chance(1 / 4)) parts.subject = descriptor(random);
+  if (random.chance(1 / 4)) parts.manifests = [descriptor(random)];
+  if (random.chance(1 / 4)) parts.annotations = json(random);
+  if (random.chance(1 / 5)) parts[odd(random, KEYS)] = json(random);
   const text = JSON.stringify(parts);
-  return random.onceIn(15) ? text.slice(0, random.below(text.length)) : text;
+  return random.chance(1 / 15) ? text.slice(0, random.int(0, text.length)) : text;
 }
 
 function body(random: Random): string {
-  switch (random.below(6)) {
+  switch (random.int(0, 6)) {
     case 0:
       return JSON.stringify(json(random));
     case 1:
@@ -318,12 +314,12 @@ function body(random: Random): string {
       return manifest(random);
     case 3:
       return JSON.stringify({
-        layers: DIGESTS.slice(0, random.below(3)),
+        layers: DIGESTS.slice(0, random.int(0, 3)),
         tag: odd(random, TAGS),
         config: json(random),
       });
     default:
-      return random.of(CONTENTS);
+      return random.pick(CONTENTS);
   }
 }
 
@@ -333,13 +329,13 @@ const bytesOf = (text: string) =>
 
 export function makeRequest(random: Random): Request {
   const [path, methods] = target(random);
-  const method = random.onceIn(8) ? random.of(METHODS) : random.of(methods);
-  const sends = method === "PUT" || method === "POST" || method === "PATCH" || random.onceIn(30);
+  const method = random.chance(1 / 8) ? random.pick(METHODS) : random.pick(methods);
+  const sends = method === "PUT" || method === "POST" || method === "PATCH" || random.chance(1 / 30);
   const content = sends ? bytesOf(body(random)) : "";
   const head = [`${method} ${path}${query(random)} HTTP/1.1`, "Host: localhost", ...fields(random)];
   if (sends) {
     head.push(`Content-Type: ${odd(random, TYPES)}`);
-    if (random.onceIn(6)) return { method, text: chunked(head, content) };
+    if (random.chance(1 / 6)) return { method, text: chunked(head, content) };
     // Longer than what follows would leave the server waiting, as it should: that is a test of timeouts.
     head.push(`Content-Length: ${content.length}`);
   }

@@ -4,9 +4,9 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { bytesOf, MiB } from "../blobs/samples.ts";
-import { Random } from "../fuzz/random.ts";
 import { eventually } from "../tools/eventually.ts";
 import { type ServerProcess, spawnServer } from "../tools/process.ts";
+import { Random } from "../tools/random.ts";
 import { temporaryDirectory, unfinishedUploads } from "../tools/server.ts";
 
 /* Clients that mean no good, many at a time, against a real server: the others must not feel it. */
@@ -105,10 +105,10 @@ test("a thousand requests that are broken off, each somewhere else, leave no han
     await Promise.all(
       Array.from({ length: 20 }, async () => {
         const socket = await open(t, server.port);
-        const text = `${random.of(HEADS as [(layer: string) => string])(layer)}${body}`;
-        socket.write(text.slice(0, 1 + random.below(random.onceIn(2) ? 200 : 300_000)));
-        if (random.onceIn(2)) await new Promise((resolve) => setTimeout(resolve, random.below(20)));
-        if (random.onceIn(2)) socket.destroy();
+        const text = `${random.pick(HEADS)(layer)}${body}`;
+        socket.write(text.slice(0, 1 + random.int(0, random.chance(0.5) ? 200 : 300_000)));
+        if (random.chance(0.5)) await new Promise((resolve) => setTimeout(resolve, random.int(0, 20)));
+        if (random.chance(0.5)) socket.destroy();
         else socket.resetAndDestroy();
       }),
     );

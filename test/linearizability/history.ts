@@ -1,5 +1,5 @@
-import { Random } from "../fuzz/random.ts";
 import { Client, imageOf, sha256 } from "../http/v2/client.ts";
+import { Random } from "../tools/random.ts";
 import type { Event, Operation } from "./checker.ts";
 
 const CONTENTS = ["one", "two", "three", "four"] as const;
@@ -15,7 +15,7 @@ export async function record(url: string, about: { seed: number; clients: number
     // What it has seen last, as a client that swaps has.
     const seen = new Map<string, string>();
     for (let times = 0; times < about.operations; times += 1) {
-      const tag = random.of(TAGS);
+      const tag = random.pick(TAGS);
       const start = performance.now();
       const operation = await perform(client, random, tag, seen);
       histories.get(tag)?.push({ operation, start, end: performance.now() });
@@ -31,7 +31,7 @@ async function perform(
   tag: string,
   seen: Map<string, string>,
 ): Promise<Operation> {
-  const manifest = imageOf(random.of(CONTENTS));
+  const manifest = imageOf(random.pick(CONTENTS));
   const value = sha256(manifest);
   const put = async (headers: Record<string, string>) => {
     const { status } = await client.putManifest(tag, manifest, headers);
@@ -40,7 +40,7 @@ async function perform(
     throw new Error(`a push was answered ${status}`);
   };
   const from = seen.get(tag);
-  switch (random.below(6)) {
+  switch (random.int(0, 6)) {
     case 0:
       await put({});
       return { type: "set", value };

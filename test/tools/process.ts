@@ -26,13 +26,14 @@ export interface StartingServer extends Omit<ServerProcess, "url"> {
   readonly announced: Promise<string>;
 }
 
-/** The same outside of a test: the caller kills it. */
-export function launchServer(args: readonly string[]): StartingServer {
-  const child = spawn(
-    process.execPath,
-    ["src/cli/main.ts", "serve", "--port", "0", "--log-format", "json", ...args],
-    { stdio: ["ignore", "pipe", "pipe"], env: cleanEnvironment() },
-  );
+/**
+ * The same outside of a test: the caller kills it.
+ * @param under a program that runs it, with its arguments; then that is the child
+ */
+export function launchServer(args: readonly string[], under: readonly string[] = []): StartingServer {
+  const server = [process.execPath, "src/cli/main.ts", "serve", "--port", "0", "--log-format", "json"];
+  const [command = "", ...rest] = [...under, ...server, ...args];
+  const child = spawn(command, rest, { stdio: ["ignore", "pipe", "pipe"], env: cleanEnvironment() });
   const exited = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
   return {
     child,
