@@ -8,6 +8,7 @@ import type { Holds } from "../holds.ts";
 import type { Collected, CollectOptions, Removed, Run } from "./collected.ts";
 import { DigestSet } from "./digest-set.ts";
 import { Explainer } from "./explainer.ts";
+import { inGroups } from "./groups.ts";
 import { IndexCollector } from "./index-collector.ts";
 import { Pace } from "./pace.ts";
 import { CollectionRecord, nothingRemoved } from "./record.ts";
@@ -24,6 +25,8 @@ export interface CollectorOptions {
   readonly onRemoved?: (removed: Removed) => void;
 }
 
+// Each waits for the disk three times; few enough for reads not to queue behind them.
+const DISCARDED_AT_ONCE = 8;
 const NOTHING: ReadonlySet<Digest> = new Set();
 
 /**
@@ -150,22 +153,28 @@ export class Collector {
     for await (const stay of staysIn(from, repository, leaving, { pace, nothingPromised })) await stays(stay);
   }
 
-  async #collectBlobs(needed: DigestSet, { options, tally, pace }: Run): Promise<void> {
-    for await (const digest of this.#blobs.list()) {
-      await pace.step();
-      tally.kept += 1;
-      if (needed.has(digest)) continue;
+  async #collectBlobs(needed: DigestSet, run: Run): Promise<void> {
+    const { options, tally } = run;
+    await inGroups(this.#unneeded(needed, run), DISCARDED_AT_ONCE, async (digest) => {
       const stat = await this.#holds.unlessHeld(digest, () =>
         options.dryRun === true ? this.#blobs.stat(digest) : this.#blobs.discard(digest),
       );
       if (stat === undefined) {
         await this.#tellHeld(digest, options);
-        continue;
+        return;
       }
       tally.kept -= 1;
       tally.blobs += 1;
       tally.bytes += stat.size;
       this.#tell({ what: "blob", digest, size: stat.size, why: "no repository has it" }, options);
+    });
+  }
+
+  async *#unneeded(needed: DigestSet, { tally, pace }: Run): AsyncGenerator<Digest> {
+    for await (const digest of this.#blobs.list()) {
+      await pace.step();
+      tally.kept += 1;
+      if (!needed.has(digest)) yield digest;
     }
   }
 

@@ -4,6 +4,7 @@ import type { RepositoryName } from "../../core/name.ts";
 import type { RepositoryRules, Rules } from "../../core/rules.ts";
 import type { Change, Index, Requirement } from "../../index/port.ts";
 import type { Run } from "./collected.ts";
+import { inGroups } from "./groups.ts";
 import { unneededManifests } from "./manifests.ts";
 import { leavingTags } from "./retention.ts";
 import { everyTag, unusedBlobs } from "./walk.ts";
@@ -45,7 +46,7 @@ export class IndexCollector {
   async #collectTags(repository: RepositoryName, rules: RepositoryRules, run: Run): Promise<void> {
     if (rules.keepTags === "all") return;
     const tags = await Array.fromAsync(everyTag(this.#index, repository, run.pace));
-    await inGroups(leavingTags(tags, rules, new Date()), async ({ tag, digest, why }) => {
+    await inGroups(leavingTags(tags, rules, new Date()), AT_ONCE, async ({ tag, digest, why }) => {
       const requires: Requirement[] = [{ type: "tagAt", tag, digest }];
       if (!(await this.#remove(repository, { type: "tagDeleted", tag }, requires, run))) return;
       run.tally.tags += 1;
@@ -61,7 +62,7 @@ export class IndexCollector {
   ): Promise<void> {
     const options = { rules, grace: this.#grace };
     const manifests = await unneededManifests(this.#index, repository, options, run.pace);
-    await inGroups(manifests, async ({ digest, subjectGoneAt, why }) => {
+    await inGroups(manifests, AT_ONCE, async ({ digest, subjectGoneAt, why }) => {
       const requires: Requirement[] = [
         { type: "manifestUnneeded", digest, subjectGoneAt },
         { type: "unpromised", digest },
@@ -81,7 +82,7 @@ export class IndexCollector {
   ): Promise<void> {
     const before = this.#before(keepUnused ?? this.#grace);
     const unused = unusedBlobs(this.#index, repository, { before, without: leaving }, run.pace);
-    await inGroups(unused, async (digest) => {
+    await inGroups(unused, AT_ONCE, async (digest) => {
       const requires: Requirement[] = [
         { type: "blobUnused", digest },
         { type: "unpromised", digest },
@@ -123,18 +124,4 @@ export class IndexCollector {
 /** In a dry run, what would have gone before and needs it is still there. */
 function holdsBeforehand({ type }: Requirement): boolean {
   return type !== "manifestUnneeded" && type !== "blobUnused";
-}
-
-async function inGroups<T>(
-  items: Iterable<T> | AsyncIterable<T>,
-  work: (item: T) => Promise<void>,
-): Promise<void> {
-  let group: Promise<void>[] = [];
-  for await (const item of items) {
-    group.push(work(item));
-    if (group.length < AT_ONCE) continue;
-    await Promise.all(group);
-    group = [];
-  }
-  await Promise.all(group);
 }
