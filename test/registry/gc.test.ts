@@ -319,9 +319,11 @@ onEachDriver(
   "what has been in the trash for long enough is purged",
   async (t, world) => {
     const orphan = await world.bytes();
-    await world.collect();
+    const first = await world.collect();
     await delay(300);
-    t.like(await world.collect(), { purged: 1, purgedBytes: 100 });
+    const second = await world.collect();
+    // On a busy machine, its time is over before the first collection is.
+    t.deepEqual([first.purged + second.purged, first.purgedBytes + second.purgedBytes], [1, 100]);
     t.false(await world.blobs.restore(orphan));
   },
   { trashTtl: 200 },
