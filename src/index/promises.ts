@@ -20,12 +20,8 @@ export class Promises {
     return entry;
   }
 
-  /** Of a manifest also what it names: whoever is told of one comes for that next. */
   giveEntry(entry: BlobEntry | ManifestEntry): void {
-    this.give(entry.digest);
-    if (!("blobs" in entry)) return;
-    for (const digest of entry.blobs) this.give(digest);
-    for (const digest of entry.manifests ?? []) this.give(digest);
+    for (const digest of reliedOn(entry)) this.give(digest);
   }
 
   hold(digest: Digest): boolean {
@@ -37,4 +33,10 @@ export class Promises {
     this.#old = this.#young;
     this.#young = new Set();
   }
+}
+
+/** What whoever is told of an entry relies on: of a manifest also what it names, for which they come next. */
+export function reliedOn(entry: BlobEntry | ManifestEntry): Digest[] {
+  if (!("blobs" in entry)) return [entry.digest];
+  return [entry.digest, ...entry.blobs, ...(entry.manifests ?? [])];
 }

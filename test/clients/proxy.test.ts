@@ -1,22 +1,14 @@
 import { spawn } from "node:child_process";
 import { writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { eventually } from "../tools/eventually.ts";
 import { json } from "../tools/json.ts";
+import { freePort } from "../tools/ports.ts";
 import { startServer, temporaryDirectory } from "../tools/server.ts";
 import { findTool, requireTool } from "../tools/tools.ts";
 
 /* nginx in front, as people run it: another name, another port, and a path that it strips. */
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
 
 async function startNginx(t: ExecutionContext, backend: number): Promise<string> {
   const directory = await temporaryDirectory(t);

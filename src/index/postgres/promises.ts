@@ -3,6 +3,7 @@ import type { Digest } from "../../core/digest.ts";
 import { bytesOf, digestFrom } from "../../postgres/digests.ts";
 import { type Connection, run, statements } from "../../postgres/statement.ts";
 import type { BlobEntry, ManifestEntry } from "../port.ts";
+import { reliedOn } from "../promises.ts";
 
 /*
  * Promises as rows, so that every server's are known to whichever collects garbage.
@@ -49,17 +50,7 @@ export async function give(
 }
 
 export async function giveEntry(connection: Connection, entry: BlobEntry | ManifestEntry): Promise<void> {
-  if ("blobs" in entry) await give(connection, namesOf(entry), [entry.digest]);
-  else await give(connection, [entry.digest]);
-}
-
-/** A manifest, and what it names. */
-export function namesOf({
-  digest,
-  blobs,
-  manifests = [],
-}: Pick<ManifestEntry, "digest" | "blobs" | "manifests">) {
-  return [digest, ...blobs, ...manifests];
+  await give(connection, reliedOn(entry), "blobs" in entry ? [entry.digest] : []);
 }
 
 /** Keeps others from promising these until the transaction ends. @returns those that are promised already. */
