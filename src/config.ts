@@ -7,10 +7,12 @@ import {
   flagSource,
 } from "./config/sources.ts";
 
+export { type BucketPlace, bucketOf } from "./config/blobs-place.ts";
 export { configAsJson, describeConfig, flagUsage, settingsTable } from "./config/describe.ts";
-export { FILES } from "./config/index-place.ts";
+export { FILES, withoutPassword } from "./config/index-place.ts";
 export { check, size } from "./config/kinds.ts";
 export { didYouMean } from "./config/nearest.ts";
+export { hasDirectory, isShared } from "./config/places.ts";
 export {
   ConfigError,
   type Origin,

@@ -3,7 +3,7 @@ import type Koa from "koa";
 import { type Logger, pino } from "pino";
 import { type Authorize, allowEverything } from "./auth/policy.ts";
 import { resolveStoreConfig, type StoreConfig, type StoreOptions } from "./config.ts";
-import { digestOf } from "./core/digest.ts";
+import { type Digest, digestOf } from "./core/digest.ts";
 import { parseRepositoryName } from "./core/name.ts";
 import { compileRules, type Rules } from "./core/rules.ts";
 import { createMiddleware } from "./http/app.ts";
@@ -27,6 +27,7 @@ import { createRegistry, type Registry } from "./registry/registry.ts";
 import type { Progress } from "./registry/scrub/progress.ts";
 import type { Rot, Scrubbed } from "./registry/scrub/scrubber.ts";
 import type { ScrubsOptions } from "./registry/scrub/scrubs.ts";
+import type { Chore } from "./registry/upkeep.ts";
 import { openStores, release, type Stores, type Witnesses } from "./stores.ts";
 import { VERSION } from "./version.ts";
 
@@ -108,6 +109,7 @@ export async function createLayerd(config: StoreOptions = {}, host: Host = {}): 
       onRemoved: (removed) => stores.audit?.removed(removed),
     },
     scrub: scrubOptions(settings, stores, log),
+    chores: choresOf(settings, stores),
     onRepaired: (repair) => stores.audit?.repaired(repair),
     onError: (err, what) => log.error({ err }, `${what} failed`),
   });
@@ -127,7 +129,7 @@ export async function createLayerd(config: StoreOptions = {}, host: Host = {}): 
         begun: await countOf(stores.blobs.uploads()),
         announced: registry.sessions.announced,
       }),
-      disk: settings.memory ? undefined : () => diskOf(settings.data),
+      disk: stores.directory === undefined ? undefined : () => diskOf(settings.data),
       auditLost: stores.audit && (() => stores.audit?.lost ?? 0),
     }),
     reopenAuditLog: async () => await stores.audit?.reopen(),
@@ -147,6 +149,18 @@ function rulesOf({ repository, rules, maxLayerSize, maxManifestSize, sparse }: S
   const layersOfItsOwn = { repositories: [repository], keepUnused: Number.POSITIVE_INFINITY };
   const defaults = { maxBlobSize: maxLayerSize, maxManifestSize, sparse };
   return compileRules([layersOfItsOwn, ...rules], defaults);
+}
+
+// Milliseconds.
+const SWEEP_BUCKET_EVERY = 3_600_000;
+const WRITTEN_WITHIN = 24 * 3_600_000;
+
+/** What was begun so long ago that nobody will finish it is removed from a bucket. */
+function choresOf({ uploadTtl }: StoreConfig, { bucket }: Stores): Chore[] {
+  if (bucket === undefined) return [];
+  const age = Math.max(uploadTtl, WRITTEN_WITHIN);
+  const work = (signal: AbortSignal) => bucket.sweepOrphans(new Date(Date.now() - age), signal);
+  return [{ name: "bucket", what: "sweeping the bucket", every: SWEEP_BUCKET_EVERY, work }];
 }
 
 function scrubOptions(settings: StoreConfig, stores: Stores & Witnesses, log: Logger): ScrubsOptions {
@@ -180,6 +194,7 @@ function makeMiddleware(
       registry: parts.registry,
       links: new Links({ trustProxy }),
       everybodyReads: host.authorize === undefined,
+      elsewhere: settings.s3Redirect ? elsewhereOf(parts.stores) : undefined,
       cacheScope: host.authorize === undefined ? "public" : "private",
       jsonLimit: JSON_LIMIT,
     },
@@ -205,6 +220,22 @@ function makeMiddleware(
     },
     passUnknown: host.passUnknown ?? true,
   });
+}
+
+// Seconds that a URL of the bucket holds: whoever gets one begins at once, and one that leaks is soon worthless.
+const SIGNED_FOR = 600;
+
+/** In the bucket, as a file of no type: what strangers have stored is no page of that host either. */
+function elsewhereOf({ bucket }: Stores): ((digest: Digest) => Promise<string | undefined>) | undefined {
+  return (
+    bucket &&
+    ((digest) =>
+      bucket.presign(digest, {
+        expiresIn: SIGNED_FOR,
+        contentType: "application/octet-stream",
+        contentDisposition: "attachment",
+      }))
+  );
 }
 
 /** Bytes; the limit that distribution-spec §Pushing Manifests recommends for manifests. */

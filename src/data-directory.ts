@@ -3,6 +3,7 @@ import { access, mkdir, open, readFile, rename } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { StartError } from "./core/start-error.ts";
 
 /*
  *   data/
@@ -15,8 +16,8 @@ import { DatabaseSync } from "node:sqlite";
 const LAYOUT_VERSION = 1;
 
 /** Why a data directory cannot be used, in one sentence for whoever started the process. */
-export class DataDirectoryError extends Error {
-  override readonly name = "DataDirectoryError";
+export class DataDirectoryError extends StartError {
+  override readonly name: string = "DataDirectoryError";
 }
 
 /** Another process has it open. */

@@ -1,27 +1,13 @@
 import type { Logger } from "pino";
 import { AuditLog } from "./audit/audit-log.ts";
-import type { CacheCounts } from "./blobs/file-reader.ts";
-import { openFilesystemBlobs } from "./blobs/filesystem.ts";
-import { createMemoryBlobs } from "./blobs/memory.ts";
-import type { BlobStore, ScrubNotes } from "./blobs/port.ts";
-import { fileScrubNotes } from "./blobs/scrub-note.ts";
 import { ConfigError, FILES, type StoreConfig } from "./config.ts";
-import { type DataDirectory, openDataDirectory } from "./data-directory.ts";
-import { openJournalIndex } from "./index/journal.ts";
-import { createMemoryIndex } from "./index/memory.ts";
-import type { Commit, Index, OnCommit } from "./index/port.ts";
-import { openPostgresIndex } from "./index/postgres/postgres.ts";
+import type { Commit } from "./index/port.ts";
 import { CommitCounts } from "./metrics/commit-counts.ts";
+import type { Listeners, Stores } from "./stores/arrangement.ts";
+import { openFiles } from "./stores/files.ts";
+import { openMemory } from "./stores/memory.ts";
 
-/** What a layerd is made of. */
-export interface Stores {
-  readonly blobs: BlobStore;
-  readonly index: Index;
-  /** Absent in memory, where there is no disk to be distrusted. */
-  readonly scrubNotes: ScrubNotes | undefined;
-  readonly directory: DataDirectory | undefined;
-  readonly cacheCounts: CacheCounts | undefined;
-}
+export type { Stores };
 
 /** What is told of every change: the audit log, and the counts. */
 export interface Witnesses {
@@ -29,7 +15,7 @@ export interface Witnesses {
   readonly commits: CommitCounts;
 }
 
-/** Opens what the settings name. @throws ConfigError, DataDirectoryError, DatabaseError */
+/** Opens what the settings name. @throws ConfigError, DataDirectoryError, DatabaseError, S3StoreError */
 export async function openStores(settings: StoreConfig, log: Logger): Promise<Stores & Witnesses> {
   const audit = await openAuditLog(settings, log);
   const commits = new CommitCounts();
@@ -38,12 +24,19 @@ export async function openStores(settings: StoreConfig, log: Logger): Promise<St
     audit?.committed(commit);
   };
   try {
-    const open = settings.memory ? openMemory : openFiles;
-    return { ...(await open(settings, log, onCommit)), audit, commits };
+    return { ...(await open(settings, { log, onCommit })), audit, commits };
   } catch (error) {
     await audit?.close();
     throw error;
   }
+}
+
+async function open(settings: StoreConfig, listeners: Listeners): Promise<Stores> {
+  if (settings.memory) return openMemory(settings, listeners);
+  if (settings.index === FILES) return await openFiles(settings, listeners);
+  // Whoever has no database need not wait for what reaches one.
+  const { openPostgres } = await import("./stores/postgres.ts");
+  return await openPostgres(settings, listeners);
 }
 
 /** @throws ConfigError */
@@ -60,46 +53,8 @@ async function openAuditLog(settings: StoreConfig, log: Logger): Promise<AuditLo
   }
 }
 
-async function openMemory(
-  { memoryLimit, index: where }: StoreConfig,
-  _log: Logger,
-  onCommit: OnCommit,
-): Promise<Stores> {
-  if (where !== FILES)
-    throw new ConfigError("memory keeps everything in memory, and index is somewhere else");
-  const blobs = createMemoryBlobs({ limit: memoryLimit });
-  const index = createMemoryIndex({ onCommit });
-  return { blobs, index, scrubNotes: undefined, directory: undefined, cacheCounts: undefined };
-}
-
-async function openFiles(settings: StoreConfig, log: Logger, onCommit: OnCommit): Promise<Stores> {
-  const { durability, minFree } = settings;
-  const cacheCounts = { hits: 0, misses: 0 };
-  const opened = await openDataDirectory({ path: settings.data, durability });
-  try {
-    const directory = opened.path;
-    const blobs = await openFilesystemBlobs({ directory, durability, minFree, log, cacheCounts });
-    const index = await openIndex(settings, { directory, log, onCommit }).catch(async (error) => {
-      await blobs.close();
-      throw error;
-    });
-    return { blobs, index, scrubNotes: fileScrubNotes(directory), directory: opened, cacheCounts };
-  } catch (error) {
-    await opened.close();
-    throw error;
-  }
-}
-
-async function openIndex(
-  { index, indexConnections: connections, durability }: StoreConfig,
-  parts: { readonly directory: string; readonly log: Logger; readonly onCommit: OnCommit },
-): Promise<Index> {
-  if (index === FILES) return await openJournalIndex({ durability, ...parts });
-  return await openPostgresIndex({ url: index, connections, durability, ...parts });
-}
-
 /** To be called when the registry is closed. */
-export async function release({ audit, directory }: Stores & Witnesses): Promise<void> {
-  await audit?.close();
-  await directory?.close();
+export async function release(stores: Stores & Witnesses): Promise<void> {
+  await stores.audit?.close();
+  await stores.release();
 }

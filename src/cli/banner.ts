@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { styleText } from "node:util";
-import type { ServerConfig } from "../config.ts";
+import { FILES, hasDirectory, isShared, type ServerConfig, withoutPassword } from "../config.ts";
 import { VERSION } from "../version.ts";
 import { isLoopback, reachable, urlOf } from "./address.ts";
 import { curlFlag } from "./tls.ts";
@@ -13,7 +13,8 @@ export function banner(config: ServerConfig, port: number, metrics: string | und
   const url = urlOf(config.host, port, secure ? "https" : "http");
   const curl = secure ? `curl ${curlFlag(config.tlsCert, reachable(config.host))}` : "curl";
   const rows = [
-    ["data", config.memory ? "in memory: gone when the server stops" : resolve(config.data)],
+    ["data", whereabouts(config)],
+    ...(isShared(config) ? [["index", withoutPassword(config.index)]] : []),
     ["durability", durability(config)],
     ...(metrics === undefined ? [] : [["metrics", metrics]]),
     ...(config.auditLog === "" ? [] : [["audit log", resolve(config.auditLog)]]),
@@ -33,8 +34,14 @@ export function banner(config: ServerConfig, port: number, metrics: string | und
 
 const OPEN = "everybody who can reach this address may read, add and delete layers";
 
-function durability({ memory, durability }: ServerConfig): string {
+function whereabouts(config: ServerConfig): string {
+  if (config.memory) return "in memory: gone when the server stops";
+  return hasDirectory(config) ? resolve(config.data) : config.blobs;
+}
+
+function durability({ memory, blobs, durability }: ServerConfig): string {
   if (memory) return "none";
+  if (blobs !== FILES) return "in the bucket and in the database before it is acknowledged";
   return durability === "full"
     ? "full: on the disk before it is acknowledged"
     : "os: written when the kernel sees fit";

@@ -1,18 +1,11 @@
 import { isLayerdError } from "../core/errors.ts";
-import { DataDirectoryError } from "../data-directory.ts";
-import { DatabaseError } from "../postgres/database-error.ts";
+import { StartError } from "../core/start-error.ts";
 
-/** A failure that is no fault of layerd's, as one sentence for whoever started it. */
-export class StartError extends Error {
-  override readonly name = "StartError";
-}
-
-/** Their messages are meant for whoever started the process. */
-const OURS = [StartError, DataDirectoryError, DatabaseError];
+export { StartError };
 
 /** One sentence where the cause is known, else everything there is to know: that is a fault of layerd's. */
 export function explainFailure(error: unknown): string {
-  if (OURS.some((kind) => error instanceof kind) || isLayerdError(error)) return (error as Error).message;
+  if (error instanceof StartError || isLayerdError(error)) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 

@@ -1,6 +1,12 @@
 import { type Command, Option } from "commander";
 import { ALL_SETTINGS, flagUsage, type NamedSetting, type SettingKey } from "../config.ts";
 
+/** What says where a store is, and how it is written to. */
+export const STORE_KEYS = [
+  ...(["data", "memory", "index", "blobs", "s3Endpoint", "s3Region", "s3PathStyle"] as const),
+  ...(["auditLog", "durability"] as const),
+];
+
 /** Adds the flags of settings (default: of all) and `--config` to a command. */
 export function addSettings(command: Command, keys?: readonly SettingKey[]): Command {
   const settings = ALL_SETTINGS.filter(({ key }) => keys === undefined || keys.includes(key));

@@ -1,7 +1,7 @@
 import type { Server } from "node:http";
 import type { Server as TlsServer } from "node:tls";
 import Koa from "koa";
-import { type ServerConfig, storeConfigOf } from "../config.ts";
+import { hasDirectory, isShared, type ServerConfig, storeConfigOf } from "../config.ts";
 import { createLayerd, type Layerd } from "../create.ts";
 import { banner } from "./banner.ts";
 import { Drain } from "./drain.ts";
@@ -9,7 +9,7 @@ import { createHttpServer, isClientGone, requestListener } from "./http-server.t
 import { listen } from "./listen.ts";
 import { type Log, openLog } from "./log.ts";
 import { type MetricsServer, serveMetrics } from "./metrics-server.ts";
-import { openControl } from "./operations/control.ts";
+import { type Control, openControl } from "./operations/control.ts";
 import { operationsOf } from "./operations/operations.ts";
 import { onFatal, onHangup, stopSignal } from "./process.ts";
 import { type Identity, readIdentity } from "./tls.ts";
@@ -26,9 +26,7 @@ export async function serve(config: ServerConfig): Promise<void> {
     passUnknown: false,
   });
   const server = await makeServer(layerd, log, identity);
-  const control = config.memory
-    ? undefined
-    : await openControl(config.data, operationsOf(layerd.registry, false));
+  const control = await openControlOf(config, layerd);
   const drain = new Drain(server);
   let metrics: MetricsServer | undefined;
   try {
@@ -46,6 +44,12 @@ export async function serve(config: ServerConfig): Promise<void> {
   }
   log.logger.info("stopped");
   await log.drain();
+}
+
+/** Of a store that others may open, operators are one more of those. */
+async function openControlOf(config: ServerConfig, layerd: Layerd): Promise<Control | undefined> {
+  if (config.memory || isShared(config)) return undefined;
+  return await openControl(config.data, operationsOf(layerd.registry, false));
 }
 
 async function makeServer(layerd: Layerd, log: Log, identity: Identity | undefined): Promise<Server> {
@@ -82,9 +86,9 @@ function reopenOnHangup(layerd: Layerd, { auditLog }: ServerConfig, log: Log): v
 }
 
 function announce(config: ServerConfig, port: number, metrics: MetricsServer | undefined, log: Log): void {
-  const { host, memory, data, durability } = config;
+  const { host, data, durability } = config;
   process.stderr.write(banner(config, port, metrics?.url));
   if (log.format !== "json") return;
   const addresses = { host, port, ...(metrics === undefined ? {} : { metrics: metrics.url }) };
-  log.logger.info({ ...addresses, data: memory ? null : data, durability }, "listening");
+  log.logger.info({ ...addresses, data: hasDirectory(config) ? data : null, durability }, "listening");
 }

@@ -1,6 +1,7 @@
 import { FILES, indexPlace } from "./index-place.ts";
 import { boolean, count, duration, list, oneOf, repositoryName, size, some, text } from "./kinds.ts";
 import { repositoryRules } from "./rules.ts";
+import { S3_SETTINGS } from "./s3-settings.ts";
 import { setting } from "./setting.ts";
 
 const HOST = text("a host name such as layers.example.com, without http:// and path", /^[^\s/,]+$/);
@@ -42,6 +43,7 @@ export const STORE_SETTINGS = {
     group: "Storage",
     placeholder: "number",
   }),
+  ...S3_SETTINGS,
   durability: setting(oneOf("full", "os"), {
     default: "full",
     help: "full: on the disk before it is acknowledged; os: leaves that to the kernel, for caches.",

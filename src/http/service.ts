@@ -1,3 +1,4 @@
+import type { Digest } from "../core/digest.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { Links } from "./links.ts";
 
@@ -9,6 +10,11 @@ export interface Service {
   readonly cacheScope: "public" | "private";
   /** Whether nobody decides who may read what. */
   readonly everybodyReads: boolean;
+  /**
+   * A URL under which the bytes of a blob can be had elsewhere for a while, by whoever has it; absent where all are
+   * sent from here.
+   */
+  readonly elsewhere?: ((digest: Digest) => Promise<string | undefined>) | undefined;
   /** Bytes that a JSON body may have. */
   readonly jsonLimit: number;
 }

@@ -58,6 +58,7 @@ export async function openJournalIndex(options: JournalIndexOptions): Promise<In
 
 /** The index on any disk, in a directory of its own. Journals below `compactAbove` bytes are left alone. */
 export class JournalIndex implements Index {
+  readonly remembersPromises = false;
   readonly #repositories: RepositoryCache;
   readonly #catalog: Catalog;
   readonly #promises = new Promises();

@@ -29,6 +29,7 @@ export function createMemoryIndex(options: { readonly onCommit?: OnCommit } = {}
 }
 
 class MemoryIndex implements Index {
+  readonly remembersPromises = false;
   readonly #repositories = new Map<RepositoryName, RepositoryState>();
   readonly #names = new SortedList<RepositoryName>((name) => name);
   readonly #promises = new Promises();

@@ -230,6 +230,8 @@ export interface Index {
    * than that ago goes on.
    */
   agePromises(period?: number): Promise<void>;
+  /** Whether promises outlive the process that gave them. */
+  readonly remembersPromises: boolean;
   /** Whether somebody has been promised it, in whichever repository. */
   isPromised(digest: Digest): Promise<boolean>;
   /** Whether nothing of a repository's record is known to be damaged. Reads it. */

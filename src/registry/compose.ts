@@ -1,4 +1,5 @@
 import type { BlobStore } from "../blobs/port.ts";
+import type { Holds } from "../cluster/port.ts";
 import { LayerdError } from "../core/errors.ts";
 import {
   type Descriptor,
@@ -15,7 +16,6 @@ import type { RepositoryName, Tag } from "../core/name.ts";
 import type { Rules } from "../core/rules.ts";
 import type { BlobEntry, Index } from "../index/port.ts";
 import type { DiffIds } from "./diff-ids.ts";
-import type { Holds } from "./holds.ts";
 import { by, linkChange, type Place } from "./layers.ts";
 import { recordOf } from "./manifest-record.ts";
 import { storeBytes } from "./store-bytes.ts";

@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import type { BlobHandle, BlobStat, BlobStore } from "../blobs/port.ts";
+import type { Hold, Holds } from "../cluster/port.ts";
 import { type Awaitable, andThen } from "../core/awaitable.ts";
 import { algorithmOf, type Digest, type DigestAlgorithm } from "../core/digest.ts";
 import { isLayerdError, LayerdError } from "../core/errors.ts";
@@ -7,7 +8,6 @@ import { sniffLayer } from "../core/media-type.ts";
 import type { RepositoryName } from "../core/name.ts";
 import type { Rules } from "../core/rules.ts";
 import type { BlobEntry, Change, Index, Look, Occasion, Page, PageRequest } from "../index/port.ts";
-import type { Hold, Holds } from "./holds.ts";
 import { storedBlob } from "./stored.ts";
 import { requireWritable } from "./write-rules.ts";
 

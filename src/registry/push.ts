@@ -1,4 +1,5 @@
 import type { BlobStore } from "../blobs/port.ts";
+import type { Holds } from "../cluster/port.ts";
 import { algorithmOf, type Digest, digestOf } from "../core/digest.ts";
 import { LayerdError } from "../core/errors.ts";
 import type { Descriptor } from "../core/image.ts";
@@ -8,7 +9,6 @@ import type { RepositoryRules, Rules } from "../core/rules.ts";
 import { faultsError } from "../core/validate.ts";
 import type { Index, Requirement } from "../index/port.ts";
 import { checkImageConfig } from "./config-check.ts";
-import type { Holds } from "./holds.ts";
 import { by, type Place } from "./layers.ts";
 import { recordOf } from "./manifest-record.ts";
 import { storeBytes } from "./store-bytes.ts";

@@ -1,4 +1,5 @@
 import type { BlobStore } from "../blobs/port.ts";
+import type { Cluster } from "../cluster/port.ts";
 import type { Rules } from "../core/rules.ts";
 import type { Index } from "../index/port.ts";
 import { Checker } from "./check/checker.ts";
@@ -11,7 +12,6 @@ import { Collections, type GcOptions } from "./gc/collections.ts";
 import { Collector } from "./gc/collector.ts";
 import { Explainer } from "./gc/explainer.ts";
 import { Trash } from "./gc/trash.ts";
-import { Holds } from "./holds.ts";
 import { Layers } from "./layers.ts";
 import { Manifests } from "./manifests.ts";
 import { Mounts } from "./mounts.ts";
@@ -21,6 +21,7 @@ import { Repositories } from "./repositories.ts";
 import { Scrubber } from "./scrub/scrubber.ts";
 import { Scrubs, type ScrubsOptions } from "./scrub/scrubs.ts";
 import { Sessions } from "./sessions.ts";
+import { type Chore, Upkeep } from "./upkeep.ts";
 import { Uploads } from "./uploads.ts";
 
 export interface RegistryOptions {
@@ -31,6 +32,8 @@ export interface RegistryOptions {
   readonly unpack: UnpackLimits;
   readonly gc: GcOptions;
   readonly scrub: ScrubsOptions;
+  /** What the stores themselves want done now and then. */
+  readonly chores?: readonly Chore[];
   /** Told of everything that a repair has changed. */
   readonly onRepaired?: (repair: Repair) => void;
   /** Told of what goes wrong in the background, where no request can be answered. */
@@ -68,33 +71,33 @@ export interface Registry {
 
 /** Takes over the stores: closing the registry closes them. */
 export function createRegistry(
-  stores: { readonly blobs: BlobStore; readonly index: Index },
+  stores: { readonly blobs: BlobStore; readonly index: Index; readonly cluster: Cluster },
   options: RegistryOptions,
 ): Registry {
   const { rules } = options;
-  const shared = { ...stores, holds: new Holds() };
+  const shared = { ...stores, holds: stores.cluster.holds };
   const layers = new Layers(shared, rules);
   const uploads = new Uploads(stores.blobs, layers, { ttl: options.uploadTtl });
-  const sweeper = setInterval(
-    () => uploads.sweep(new Date()).catch((error: unknown) => options.onError(error, "sweeping uploads")),
-    Math.max(options.uploadTtl / SWEEPS_PER_TTL, SWEEP_AT_MOST_EVERY),
-  );
-  sweeper.unref();
+  const upkeep = new Upkeep([sweepingOf(uploads, options.uploadTtl), ...(options.chores ?? [])], {
+    cluster: stores.cluster,
+    onError: options.onError,
+  });
   const pusher = new Pusher(shared, rules);
-  const collector = new Collector(shared, { rules, ...options.gc });
+  const collector = new Collector(stores, { rules, ...options.gc });
   const collections = new Collections(collector, stores, options);
   const scrubber = new Scrubber(shared, { keep: options.gc.trashTtl, onRot: options.scrub.onRot });
-  const scrubs = new Scrubs(scrubber, options);
+  const scrubs = new Scrubs(scrubber, stores.cluster, options);
   const checker = new Checker(stores, rules);
   const recovery = new Recovery(shared);
   let closing: Promise<void> | undefined;
   const close = async () => {
-    clearInterval(sweeper);
+    await upkeep.close();
     await collections.close();
     await scrubs.close();
     await uploads.close();
     await stores.index.close();
     await stores.blobs.close();
+    await stores.cluster.close();
   };
   return {
     layers,
@@ -102,7 +105,7 @@ export function createRegistry(
     composer: new Composer(shared, new DiffIds(stores, options.unpack), rules),
     pusher,
     uploads,
-    sessions: new Sessions(layers, uploads),
+    sessions: new Sessions(layers, uploads, stores.cluster.shared),
     mounts: new Mounts(stores, layers),
     repositories: new Repositories(stores.index),
     referrers: new Referrers(stores),
@@ -117,5 +120,14 @@ export function createRegistry(
       closing ??= close();
       return closing;
     },
+  };
+}
+
+function sweepingOf(uploads: Uploads, ttl: number): Chore {
+  return {
+    name: "uploads",
+    what: "sweeping uploads",
+    every: Math.max(ttl / SWEEPS_PER_TTL, SWEEP_AT_MOST_EVERY),
+    work: () => uploads.sweep(new Date()),
   };
 }

@@ -29,14 +29,18 @@ interface Announced {
 /**
  * Upload sessions of distribution-spec §Pushing blobs. A session that was opened and holds no byte yet is kept in
  * memory only, for there is nothing in it to be resumed: most blobs then need no record on the disk. From
- * its first byte on it is a resumable upload like any other.
+ * its first byte on it is a resumable upload like any other; from the beginning, where the next request may come to
+ * another server.
  */
 export class Sessions {
   readonly #layers: Layers;
   readonly #uploads: Uploads;
+  readonly #shared: boolean;
   readonly #announced: LRUCache<UploadId, Announced>;
 
-  constructor(layers: Layers, uploads: Uploads) {
+  /** @param shared whether other servers use the same store. */
+  constructor(layers: Layers, uploads: Uploads, shared: boolean) {
+    this.#shared = shared;
     this.#layers = layers;
     this.#uploads = uploads;
     this.#announced = new LRUCache({ max: ANNOUNCED_KEPT, ttl: uploads.ttl });
@@ -48,9 +52,11 @@ export class Sessions {
   }
 
   /** Opens a session under an id that cannot be guessed. */
-  open({ repository, who }: Place, algorithm?: DigestAlgorithm): UploadId {
+  async open(place: Place, algorithm?: DigestAlgorithm): Promise<UploadId> {
     const id = randomUUID() as string as UploadId;
     const claims = algorithm === undefined ? {} : { algorithm };
+    if (this.#shared) return (await this.#uploads.create(place, claims, id)).id;
+    const { repository, who } = place;
     this.#announced.set(id, { repository, who, claims });
     return id;
   }
@@ -84,7 +90,7 @@ export class Sessions {
     source: Incoming,
     part: Part & { readonly digest: Digest },
   ): Promise<StoredLayer> {
-    if (this.#isWhole(place, id, part)) return await this.#storeWhole(place, id, source, part);
+    if (await this.#isWhole(place, id, part)) return await this.#storeWhole(place, id, source, part);
     await this.#begin(place, id, part);
     const { at, length, digest } = part;
     const request: AppendRequest = { at, length, size: undefined, last: true, digests: [digest] };
@@ -102,10 +108,11 @@ export class Sessions {
   }
 
   /** A small blob in one piece: keeping a record of its upload would take longer than sending it again. */
-  #isWhole(place: Place, id: UploadId, { length }: Part): boolean {
+  async #isWhole(place: Place, id: UploadId, { length }: Part): Promise<boolean> {
+    if (length === undefined || length > WORTH_RESUMING) return false;
+    if (this.#shared) return await this.#uploads.isEmpty(place, id);
     const announced = this.#find(place, id);
-    const isEmpty = announced !== undefined && announced.beginning === undefined;
-    return isEmpty && length !== undefined && length <= WORTH_RESUMING;
+    return announced !== undefined && announced.beginning === undefined;
   }
 
   async #storeWhole(
@@ -116,7 +123,8 @@ export class Sessions {
   ): Promise<StoredLayer> {
     if (at !== 0) throw offsetMismatch(0, at);
     const layer = await this.#layers.store(place, source, { digests: [digest], size: length });
-    this.#announced.delete(id);
+    if (this.#shared) await this.#uploads.cancel(place, id);
+    else this.#announced.delete(id);
     return layer;
   }
 

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import type { BlobUpload, UploadId } from "../blobs/port.ts";
 import type { Digest } from "../core/digest.ts";
 import { LayerdError } from "../core/errors.ts";
@@ -36,6 +36,11 @@ export interface AppendRequest {
 
 /** A request whose place is known. */
 export type PlacedRequest = AppendRequest & { readonly at: number };
+
+/** One that cannot be guessed. */
+export function newId(): UploadId {
+  return randomBytes(16).toString("hex") as UploadId;
+}
 
 /** Uploads by digest need no id of their own: the digest and the caller find them again. */
 export function idFor(place: Place, digest: Digest): UploadId {

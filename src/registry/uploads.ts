@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import type { BlobIngester, BlobStat, BlobUpload, UploadId } from "../blobs/port.ts";
 import type { Digest } from "../core/digest.ts";
@@ -14,6 +13,7 @@ import {
   alreadyComplete,
   belongsTo,
   idFor,
+  newId,
   noteOf,
   offsetMismatch,
   type PlacedRequest,
@@ -97,6 +97,12 @@ export class Uploads {
         throw alreadyComplete();
       });
     });
+  }
+
+  /** Whether nothing has arrived yet, nor is just arriving. @throws BLOB_UPLOAD_UNKNOWN */
+  async isEmpty(place: Place, id: UploadId): Promise<boolean> {
+    if (this.#turns.busy(id) || this.#recall(place, id) !== undefined) return false;
+    return (await this.#own(place, id)).offset === 0;
   }
 
   /** Ends an upload and frees its space. @throws BLOB_UPLOAD_UNKNOWN */
@@ -288,9 +294,4 @@ export class Uploads {
     const own = finished?.place.repository === place.repository && finished.place.who === place.who;
     return own ? finished?.state : undefined;
   }
-}
-
-/** One that cannot be guessed. */
-function newId(): UploadId {
-  return randomBytes(16).toString("hex") as UploadId;
 }

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import pg from "pg";
 import { createPostgresCatalog } from "../../src/blobs/s3/postgres-catalog.ts";
-import { UP } from "../../src/blobs/s3/schema.ts";
 import { openS3Blobs, type S3BlobStore, type S3StoreOptions } from "../../src/blobs/s3/store.ts";
+import { TABLES } from "../../src/postgres/migrations/0006-blob-catalog.ts";
 import { database } from "../tools/database.ts";
 import { s3 } from "../tools/s3.ts";
 import { requireTool } from "../tools/tools.ts";
@@ -77,7 +77,8 @@ async function catalogPool(connection: pg.PoolConfig): Promise<pg.Pool> {
   const pool = new pg.Pool(connection);
   // Of a connection that is lost its next user learns.
   pool.on("error", () => {});
+  pool.on("connect", (client) => client.on("error", () => {}));
   await pool.query(`create schema ${connection.options?.split("=").at(-1)}`);
-  await pool.query(UP);
+  await pool.query(TABLES.join(";\n"));
   return pool;
 }

@@ -6,6 +6,7 @@ import Koa from "koa";
 import { pino } from "pino";
 import { allowEverything } from "../../src/auth/policy.ts";
 import { createMemoryBlobs } from "../../src/blobs/memory.ts";
+import { createLocalCluster } from "../../src/cluster/local.ts";
 import { parseRepositoryName } from "../../src/core/name.ts";
 import { compileRules } from "../../src/core/rules.ts";
 import { createMiddleware } from "../../src/http/app.ts";
@@ -48,7 +49,7 @@ export async function serveFaulty(t: ExecutionContext, fault: keyof typeof FAULT
   FAULTS[fault](index);
   const log = pino({ level: "silent" });
   const registry = createRegistry(
-    { blobs: createMemoryBlobs({ limit: 1e8 }), index },
+    { blobs: createMemoryBlobs({ limit: 1e8 }), index, cluster: createLocalCluster() },
     {
       rules: compileRules([], { maxBlobSize: 1e6, maxManifestSize: 1e6, sparse: false }),
       uploadTtl: 60_000,

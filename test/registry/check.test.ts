@@ -1,5 +1,6 @@
 import { rm, truncate } from "node:fs/promises";
 import test, { type ExecutionContext } from "ava";
+import { LocalHolds } from "../../src/cluster/local-holds.ts";
 import { type Digest, digestOf } from "../../src/core/digest.ts";
 import { parseRepositoryName, parseTag } from "../../src/core/name.ts";
 import { compileRules } from "../../src/core/rules.ts";
@@ -8,7 +9,6 @@ import { Checker } from "../../src/registry/check/checker.ts";
 import type { Fault } from "../../src/registry/check/fault.ts";
 import type { Found } from "../../src/registry/check/finding.ts";
 import { Recovery } from "../../src/registry/check/recovery.ts";
-import { Holds } from "../../src/registry/holds.ts";
 import { Pusher } from "../../src/registry/push.ts";
 import { bytesOf, KiB, openStore, pathOf, spoil, store } from "../blobs/samples.ts";
 import { link, put, setTag, transaction } from "../index/samples.ts";
@@ -20,7 +20,7 @@ const RECOVERED = parseRepositoryName("recovered");
 /** A store with a registry's ways of filling it. */
 async function world(t: ExecutionContext) {
   const { blobs, directory } = await openStore(t, { durability: "os" });
-  const stores = { blobs, index: createMemoryIndex(), holds: new Holds() };
+  const stores = { blobs, index: createMemoryIndex(), holds: new LocalHolds() };
   const defaults = { maxBlobSize: 1e9, maxManifestSize: 1e9, sparse: false };
   const rules = compileRules([{ repositories: ["sparse/**"], sparse: true }], defaults);
   const blob = async (bytes: Buffer, repository = TEAM): Promise<Digest> => {

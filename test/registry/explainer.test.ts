@@ -1,10 +1,10 @@
 import test from "ava";
 import { createMemoryBlobs } from "../../src/blobs/memory.ts";
+import { LocalHolds } from "../../src/cluster/local-holds.ts";
 import type { Digest } from "../../src/core/digest.ts";
 import { compileRules } from "../../src/core/rules.ts";
 import { createMemoryIndex } from "../../src/index/memory.ts";
 import { Explainer, type InRepository } from "../../src/registry/gc/explainer.ts";
-import { Holds } from "../../src/registry/holds.ts";
 import { digest, link, put, setTag, tag, transaction } from "../index/samples.ts";
 import { GRACE, onEachDriver, TEAM, type World } from "./world.ts";
 
@@ -139,7 +139,7 @@ onEachDriver("what is not here is named all the same by what refers to it", asyn
 
 test("after a start nothing leaves a repository for a grace period, unless no server has run", async (t) => {
   const index = createMemoryIndex();
-  const stores = { blobs: createMemoryBlobs({ limit: 1e8 }), index, holds: new Holds() };
+  const stores = { blobs: createMemoryBlobs({ limit: 1e8 }), index, holds: new LocalHolds() };
   const rules = compileRules([{ repositories: ["**"], keepUntagged: 1 }], {
     maxBlobSize: 1,
     maxManifestSize: 1,

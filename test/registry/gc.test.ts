@@ -5,6 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import test from "ava";
 import { createMemoryBlobs } from "../../src/blobs/memory.ts";
 import type { UploadId } from "../../src/blobs/port.ts";
+import { createLocalCluster } from "../../src/cluster/local.ts";
 import type { Digest } from "../../src/core/digest.ts";
 import { parseRepositoryName } from "../../src/core/name.ts";
 import { compileRules } from "../../src/core/rules.ts";
@@ -12,7 +13,6 @@ import { createMemoryIndex } from "../../src/index/memory.ts";
 import type { Change } from "../../src/index/port.ts";
 import type { Verdict } from "../../src/registry/gc/collected.ts";
 import { Collector } from "../../src/registry/gc/collector.ts";
-import { Holds } from "../../src/registry/holds.ts";
 import { bytesOf, openStore, store } from "../blobs/samples.ts";
 import { digest, link, put, setTag, tag, transaction } from "../index/samples.ts";
 import { GRACE, onEachDriver, TEAM, World } from "./world.ts";
@@ -360,7 +360,11 @@ test("what has been in quarantine for long enough is deleted, healed or not; a d
 });
 
 test("after a start, nothing that may have been promised before leaves an index", async (t) => {
-  const stores = { blobs: createMemoryBlobs({ limit: 1e8 }), index: createMemoryIndex(), holds: new Holds() };
+  const stores = {
+    blobs: createMemoryBlobs({ limit: 1e8 }),
+    index: createMemoryIndex(),
+    cluster: createLocalCluster(),
+  };
   const rules = compileRules([], { maxBlobSize: 1e9, maxManifestSize: 1e9, sparse: true });
   const collector = new Collector(stores, { rules, grace: 300, trashTtl: 1000 });
   const { digest } = await store(stores.blobs, bytesOf(1, 100));

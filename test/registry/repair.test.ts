@@ -1,6 +1,7 @@
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
+import { LocalHolds } from "../../src/cluster/local-holds.ts";
 import { type Digest, digestOf } from "../../src/core/digest.ts";
 import { parseRepositoryName, parseTag } from "../../src/core/name.ts";
 import { compileRules } from "../../src/core/rules.ts";
@@ -11,7 +12,6 @@ import type { Fault } from "../../src/registry/check/fault.ts";
 import { Recovery } from "../../src/registry/check/recovery.ts";
 import type { Repair } from "../../src/registry/check/repair.ts";
 import { Repairer } from "../../src/registry/check/repairer.ts";
-import { Holds } from "../../src/registry/holds.ts";
 import { Pusher } from "../../src/registry/push.ts";
 import { bytesOf, KiB, openStore, pathOf, readBlob, store } from "../blobs/samples.ts";
 import { link, put, setTag, transaction } from "../index/samples.ts";
@@ -31,7 +31,7 @@ async function world(t: ExecutionContext) {
   const { blobs, directory } = await openStore(t, { durability: "os" });
   let index: Index = await openJournalIndex({ directory, durability: "os" });
   t.teardown(() => index.close());
-  const holds = new Holds();
+  const holds = new LocalHolds();
   const blob = async (bytes: Buffer, repository = TEAM): Promise<Digest> => {
     const { digest } = await store(blobs, bytes);
     await index.apply(repository, transaction([link(digest, { size: bytes.length, mediaType: LAYER })]));

@@ -4,11 +4,12 @@ import test, { type ExecutionContext } from "ava";
 import { createMemoryBlobs } from "../../src/blobs/memory.ts";
 import type { BlobStore, Inspected, ScrubNote } from "../../src/blobs/port.ts";
 import { fileScrubNotes } from "../../src/blobs/scrub-note.ts";
+import { createLocalCluster } from "../../src/cluster/local.ts";
+import { LocalHolds } from "../../src/cluster/local-holds.ts";
 import { type Digest, digestOf } from "../../src/core/digest.ts";
 import { LayerdError } from "../../src/core/errors.ts";
 import { parseRepositoryName } from "../../src/core/name.ts";
 import { createMemoryIndex } from "../../src/index/memory.ts";
-import { Holds } from "../../src/registry/holds.ts";
 import { Rate } from "../../src/registry/scrub/rate.ts";
 import { type Rot, Scrubber, type ScrubOptions } from "../../src/registry/scrub/scrubber.ts";
 import { Scrubs } from "../../src/registry/scrub/scrubs.ts";
@@ -24,7 +25,7 @@ const KEEP = 60_000;
 /** A store of files, and what scrubs it. */
 async function world(t: ExecutionContext) {
   const { blobs, directory } = await openStore(t, { durability: "os" });
-  const stores = { blobs, index: createMemoryIndex(), holds: new Holds() };
+  const stores = { blobs, index: createMemoryIndex(), holds: new LocalHolds() };
   const logged: Rot[] = [];
   const scrubber = new Scrubber(stores, { keep: KEEP, onRot: (rot) => logged.push(rot) });
   const scrub = async (options: ScrubOptions = {}) => {
@@ -241,8 +242,11 @@ async function background(t: ExecutionContext) {
   const notes = new Notes();
   const passes: number[] = [];
   const begin = () => {
-    const scrubber = new Scrubber({ blobs, index: createMemoryIndex(), holds: new Holds() }, { keep: KEEP });
-    const scrubs = new Scrubs(scrubber, {
+    const scrubber = new Scrubber(
+      { blobs, index: createMemoryIndex(), holds: new LocalHolds() },
+      { keep: KEEP },
+    );
+    const scrubs = new Scrubs(scrubber, createLocalCluster(), {
       scrub: {
         background: { rate: 100 * MiB, interval: 5, notes },
         onScrubbed: (scrubbed) => passes.push(scrubbed.blobs),

@@ -2,6 +2,7 @@ import { Readable } from "node:stream";
 import test, { type ExecutionContext } from "ava";
 import { createMemoryBlobs } from "../../src/blobs/memory.ts";
 import type { BeginOptions } from "../../src/blobs/port.ts";
+import { createLocalCluster } from "../../src/cluster/local.ts";
 import { digestOf } from "../../src/core/digest.ts";
 import { LayerdError } from "../../src/core/errors.ts";
 import { parseRepositoryName } from "../../src/core/name.ts";
@@ -21,7 +22,7 @@ function openSessions(t: ExecutionContext, gate: () => Promise<void>) {
   const begin = blobs.begin.bind(blobs);
   const slow = Object.assign(blobs, { begin: (options?: BeginOptions) => gate().then(() => begin(options)) });
   const registry = createRegistry(
-    { blobs: slow, index: createMemoryIndex() },
+    { blobs: slow, index: createMemoryIndex(), cluster: createLocalCluster() },
     {
       rules: compileRules([], { maxBlobSize: 1_000_000, maxManifestSize: 1_000_000, sparse: false }),
       uploadTtl: 60_000,
@@ -38,7 +39,7 @@ function openSessions(t: ExecutionContext, gate: () => Promise<void>) {
 test("a session is known while its first part makes an upload of it", async (t) => {
   const { promise, resolve } = Promise.withResolvers<void>();
   const sessions = openSessions(t, () => promise);
-  const id = sessions.open(place);
+  const id = await sessions.open(place);
   const appending = sessions.append(place, id, bytes("con"), anywhere);
   t.is(await sessions.offset(place, id), 0);
   const late = sessions.append(place, id, bytes("late"), { at: 4, length: 4 });
@@ -53,7 +54,7 @@ test("a session outlives a store that cannot take its first part", async (t) => 
   const sessions = openSessions(t, async () => {
     if (full) throw new LayerdError("STORE_FULL");
   });
-  const id = sessions.open(place);
+  const id = await sessions.open(place);
   await t.throwsAsync(sessions.append(place, id, bytes("con"), anywhere), { message: /no room/ });
   full = false;
   t.is((await sessions.append(place, id, bytes("con"), anywhere)).offset, 3);
@@ -62,7 +63,7 @@ test("a session outlives a store that cannot take its first part", async (t) => 
 test("a session cancelled while its first part makes an upload of it is gone", async (t) => {
   const { promise, resolve } = Promise.withResolvers<void>();
   const sessions = openSessions(t, () => promise);
-  const id = sessions.open(place);
+  const id = await sessions.open(place);
   const appending = sessions.append(place, id, bytes("con"), anywhere).catch(() => undefined);
   const cancelling = sessions.cancel(place, id);
   resolve();
@@ -73,7 +74,7 @@ test("a session cancelled while its first part makes an upload of it is gone", a
 test("a last part that comes while the first one makes an upload goes behind it", async (t) => {
   const { promise, resolve } = Promise.withResolvers<void>();
   const sessions = openSessions(t, () => promise);
-  const id = sessions.open(place);
+  const id = await sessions.open(place);
   const appending = sessions.append(place, id, bytes("con"), anywhere);
   const digest = digestOf(Buffer.from("content"));
   const finishing = appending.then(() =>

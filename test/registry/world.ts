@@ -3,6 +3,7 @@ import test, { type ExecutionContext } from "ava";
 import { openFilesystemBlobs } from "../../src/blobs/filesystem.ts";
 import { createMemoryBlobs } from "../../src/blobs/memory.ts";
 import type { BlobStore } from "../../src/blobs/port.ts";
+import { createLocalCluster } from "../../src/cluster/local.ts";
 import type { Digest } from "../../src/core/digest.ts";
 import { parseRepositoryName } from "../../src/core/name.ts";
 import { compileRules, type RepositoryRule } from "../../src/core/rules.ts";
@@ -13,7 +14,6 @@ import { openPostgresIndex } from "../../src/index/postgres/postgres.ts";
 import type { Collected } from "../../src/registry/gc/collected.ts";
 import { Collector } from "../../src/registry/gc/collector.ts";
 import { Explainer } from "../../src/registry/gc/explainer.ts";
-import { Holds } from "../../src/registry/holds.ts";
 import { bytesOf, store } from "../blobs/samples.ts";
 import { digest, link, put, setTag, temporaryDirectory, transaction } from "../index/samples.ts";
 import { database } from "../tools/database.ts";
@@ -26,7 +26,8 @@ export const GRACE = 2;
 export class World {
   readonly blobs: BlobStore;
   readonly index: Index;
-  readonly holds = new Holds();
+  readonly cluster = createLocalCluster();
+  readonly holds = this.cluster.holds;
   readonly collector: Collector;
   readonly explainer: Explainer;
   #seed = 0;
@@ -41,7 +42,7 @@ export class World {
     this.index = stores.index;
     const compiled = compileRules(rules, { maxBlobSize: 1e9, maxManifestSize: 1e9, sparse: true });
     const options = { rules: compiled, grace, trashTtl };
-    this.collector = new Collector({ ...stores, holds: this.holds }, options);
+    this.collector = new Collector({ ...stores, cluster: this.cluster }, options);
     this.explainer = new Explainer({ ...stores, holds: this.holds }, options);
   }
 

@@ -1,10 +1,11 @@
 import { LayerdError } from "../../core/errors.ts";
+import { StartError } from "../../core/start-error.ts";
 
 /** Seconds after which it is worth trying again to reach S3 or the database. */
 export const RETRY_AFTER = "5";
 
 /** Why the store cannot be used, in one sentence for whoever started the process. */
-export class S3StoreError extends Error {
+export class S3StoreError extends StartError {
   override readonly name = "S3StoreError";
 }
 

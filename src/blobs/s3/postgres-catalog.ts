@@ -2,20 +2,23 @@ import type { Pool } from "pg";
 import type { BlobCatalog } from "./catalog.ts";
 import { Database } from "./database.ts";
 import { S3StoreError } from "./errors.ts";
-import { PostgresObjects } from "./postgres-objects.ts";
+import { type MayDiscard, PostgresObjects } from "./postgres-objects.ts";
 import { PostgresUploads } from "./postgres-uploads.ts";
 
 // https://www.postgresql.org/docs/current/errcodes-appendix.html
 const UNDEFINED_TABLE = "42P01";
 
 /**
- * The catalog on PostgreSQL, in the tables of `schema.ts`. The pool stays its owner's, who listens to its errors,
+ * The catalog on PostgreSQL, in the tables of the migration 0006-blob-catalog. The pool stays its owner's, who listens to its errors,
  * bounds how long connecting and a query may take, and ends it.
  */
-export function createPostgresCatalog(pool: Pool): BlobCatalog {
+export function createPostgresCatalog(
+  pool: Pool,
+  { mayDiscard = async () => true }: { readonly mayDiscard?: MayDiscard } = {},
+): BlobCatalog {
   const database = new Database(pool);
   return {
-    objects: new PostgresObjects(database),
+    objects: new PostgresObjects(database, mayDiscard),
     uploads: new PostgresUploads(database),
     check: async () => await check(pool),
   };

@@ -1,16 +1,25 @@
 import type { Digest } from "../../core/digest.ts";
 import { LayerdError } from "../../core/errors.ts";
 import { bytesOf, digestFrom } from "../../postgres/digests.ts";
+import type { Connection } from "../../postgres/statement.ts";
 import type { Discarded, Quarantined, UploadId } from "../port.ts";
 import type { DeadObject, ObjectCatalog, StoredObject } from "./catalog.ts";
 import type { Database, Queries, Row } from "./database.ts";
 
+/**
+ * Whether nobody is about to rely on a blob. Asked within the transaction that discards it, until whose end nobody may
+ * begin to.
+ */
+export type MayDiscard = (connection: Connection, digest: Digest) => Promise<boolean>;
+
 /** `ObjectCatalog` in the table `blob_objects`. */
 export class PostgresObjects implements ObjectCatalog {
   readonly #database: Database;
+  readonly #mayDiscard: MayDiscard;
 
-  constructor(database: Database) {
+  constructor(database: Database, mayDiscard: MayDiscard) {
     this.#database = database;
+    this.#mayDiscard = mayDiscard;
   }
 
   async live(digest: Digest): Promise<StoredObject | undefined> {
@@ -53,6 +62,7 @@ export class PostgresObjects implements ObjectCatalog {
 
   async discard(digest: Digest): Promise<StoredObject | undefined> {
     return await this.#database.transaction(async (queries) => {
+      if (!(await this.#mayDiscard(queries.connection, digest))) return undefined;
       await lockDigest(queries, digest);
       const found = await inState(queries, "live", digest);
       if (found === undefined) return undefined;

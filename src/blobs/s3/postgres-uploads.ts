@@ -30,10 +30,12 @@ export class PostgresUploads implements UploadCatalog {
     hashes,
   }: Pick<UploadRow, "id" | "algorithms" | "note" | "hashes">): Promise<string> {
     const version = randomUUID();
-    const rows = await this.#database.query(
-      `insert into blob_uploads (id, version, algorithms, note, hashes) values ($1, $2, $3, $4, $5)
-       on conflict (id) do nothing returning id`,
-      [id, version, algorithms, json(note), hashes],
+    const rows = await this.#database.transaction((queries) =>
+      queries.query(
+        `insert into blob_uploads (id, version, algorithms, note, hashes) values ($1, $2, $3, $4, $5)
+         on conflict (id) do nothing returning id`,
+        [id, version, algorithms, json(note), hashes],
+      ),
     );
     if (rows.length === 0) throw behind();
     return version;
@@ -132,7 +134,7 @@ export class PostgresUploads implements UploadCatalog {
   }
 
   async #change(upload: UploadVersion, changes: string, values: readonly unknown[]): Promise<string> {
-    return await change(this.#database, upload, changes, values);
+    return await this.#database.transaction((queries) => change(queries, upload, changes, values));
   }
 }
 

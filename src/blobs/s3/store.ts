@@ -40,7 +40,7 @@ export interface S3BlobStore extends BlobStore {
    */
   presign(digest: Digest, options: PresignOptions): Promise<string | undefined>;
   /** Removes what uploads that broke off have left, and what nothing needs any more; see `orphans.ts`. */
-  sweepOrphans(olderThan: Date): Promise<SweptOrphans>;
+  sweepOrphans(olderThan: Date, signal?: AbortSignal): Promise<SweptOrphans>;
 }
 
 /**
@@ -95,7 +95,7 @@ function createStore(context: S3Context, cacheCounts: CacheCounts): S3BlobStore 
       const key = await reader.locate(digest);
       return key && (await context.bucket.presign(key, presign));
     },
-    sweepOrphans: (olderThan) => sweepOrphans(context, olderThan),
+    sweepOrphans: (olderThan, signal) => sweepOrphans(context, olderThan, signal),
     close: () => {
       closing ??= close();
       return closing;

@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { ConfigError, loadConfig, type ServerConfig } from "../../config.ts";
 import { parseRepositoryName, type RepositoryName } from "../../core/name.ts";
 import type { Checked, Fault, Found, Recovered, Repair, Repaired } from "../../create.ts";
-import { addSettings, flagsOf } from "../options.ts";
+import { addSettings, flagsOf, STORE_KEYS } from "../options.ts";
 import { describeRepair, describeRepaired } from "./repair.ts";
 
 // Exit code: something is wrong with what is stored.
@@ -33,7 +33,7 @@ export function checkCommand(): Command {
       print({ checked });
       if (checked.faults > 0) process.exitCode = FOUND;
     });
-  return addSettings(command, ["data", "memory", "index", "sparse", "rules", "auditLog", "durability"]);
+  return addSettings(command, [...STORE_KEYS, "sparse", "rules"]);
 }
 
 const MORE = `

@@ -2,7 +2,7 @@ import { styleText } from "node:util";
 import { Command } from "commander";
 import { ConfigError, loadConfig } from "../../config.ts";
 import type { Collected, Stay, Verdict } from "../../create.ts";
-import { addSettings, flagsOf } from "../options.ts";
+import { addSettings, flagsOf, STORE_KEYS } from "../options.ts";
 import { formatCount, formatSize } from "./format.ts";
 
 export function gcCommand(): Command {
@@ -29,17 +29,7 @@ export function gcCommand(): Command {
       );
       print({ collected, dryRun });
     });
-  return addSettings(command, [
-    "data",
-    "memory",
-    "index",
-    "repository",
-    "rules",
-    "gcGrace",
-    "trashTtl",
-    "auditLog",
-    "durability",
-  ]);
+  return addSettings(command, [...STORE_KEYS, "repository", "rules", "gcGrace", "trashTtl"]);
 }
 
 const MORE = `

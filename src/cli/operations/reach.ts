@@ -1,19 +1,20 @@
 import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
 import { createInterface } from "node:readline";
-import { type ServerConfig, storeConfigOf } from "../../config.ts";
+import { isShared, type ServerConfig, storeConfigOf } from "../../config.ts";
 import { createLayerd, type Registry, type Stay, type Verdict } from "../../create.ts";
 import { DataDirectoryInUseError } from "../../data-directory.ts";
 import { StartError } from "../failures.ts";
 import { controlPath } from "./control.ts";
 import { type Operations, operationsOf } from "./operations.ts";
 
-/** Works on a store: through the server that has it open, or, when none has, in this process. */
+/** Works on a store: in this process, or through the server that has it for itself. */
 export async function withOperations<T>(
   config: ServerConfig,
   work: (operations: Operations) => Promise<T>,
 ): Promise<T> {
-  requireFiles(config);
+  requireLasting(config);
+  if (isShared(config)) return await withStore(config, (registry) => work(operationsOf(registry, false)));
   const path = controlPath(config.data);
   try {
     if (path !== undefined) return await work(remote(path));
@@ -29,7 +30,7 @@ export async function withClosedStore<T>(
   why: string,
   work: (registry: Registry) => Promise<T>,
 ): Promise<T> {
-  requireFiles(config);
+  requireLasting(config);
   try {
     return await withStore(config, work);
   } catch (error) {
@@ -38,7 +39,7 @@ export async function withClosedStore<T>(
   }
 }
 
-function requireFiles(config: ServerConfig): void {
+function requireLasting(config: ServerConfig): void {
   if (config.memory) throw new StartError("a store in memory lives in its server alone");
 }
 

@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { ConfigError, check, loadConfig, size } from "../../config.ts";
 import { formatTime } from "../../core/time.ts";
 import type { Rot, Scrubbed } from "../../create.ts";
-import { addSettings, flagsOf } from "../options.ts";
+import { addSettings, flagsOf, STORE_KEYS } from "../options.ts";
 import { formatSize } from "./format.ts";
 import { ProgressLine } from "./progress-line.ts";
 
@@ -17,7 +17,7 @@ export function scrubCommand(): Command {
     .option("--json", "One JSON object a line: what is damaged, then what it came to.")
     .addHelpText("after", MORE)
     .action(scrub);
-  return addSettings(command, ["data", "memory", "index", "trashTtl", "auditLog", "durability"]);
+  return addSettings(command, [...STORE_KEYS, "trashTtl"]);
 }
 
 const MORE = `

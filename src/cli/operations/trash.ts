@@ -3,7 +3,7 @@ import { ConfigError, loadConfig } from "../../config.ts";
 import { parseDigest } from "../../core/digest.ts";
 import { parseRepositoryName, parseTag } from "../../core/name.ts";
 import { formatTime } from "../../core/time.ts";
-import { addSettings, flagsOf } from "../options.ts";
+import { addSettings, flagsOf, STORE_KEYS } from "../options.ts";
 import { formatSize } from "./format.ts";
 import type { Target } from "./operations.ts";
 
@@ -19,7 +19,7 @@ export function trashCommand(): Command {
   return command;
 }
 
-const KEYS = ["data", "index", "trashTtl", "repository", "rules", "auditLog", "durability"] as const;
+const KEYS = [...STORE_KEYS, "trashTtl", "repository", "rules"] as const;
 
 const MORE = `
 Examples:

@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { ConfigError, loadConfig } from "../../config.ts";
 import { type Digest, digestOfId } from "../../core/digest.ts";
 import type { Explanation } from "../../create.ts";
-import { addSettings, flagsOf } from "../options.ts";
+import { addSettings, flagsOf, STORE_KEYS } from "../options.ts";
 import { describeExplanation } from "./explanation.ts";
 
 // As of grep: what was looked for is not there.
@@ -24,16 +24,7 @@ export function whyCommand(): Command {
       process.stdout.write(`${written}\n`);
       if (!isHere(explanation)) process.exitCode = NOT_HERE;
     });
-  return addSettings(command, [
-    "data",
-    "memory",
-    "index",
-    "repository",
-    "rules",
-    "gcGrace",
-    "trashTtl",
-    "durability",
-  ]);
+  return addSettings(command, [...STORE_KEYS, "repository", "rules", "gcGrace", "trashTtl"]);
 }
 
 const MORE = `

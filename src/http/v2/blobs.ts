@@ -1,6 +1,7 @@
 import { type Awaitable, andThen } from "../../core/awaitable.ts";
+import { checkReadPreconditions } from "../../core/conditional.ts";
 import { parseDigest } from "../../core/digest.ts";
-import { serveAndClose } from "../content.ts";
+import { type Content, serveAndClose } from "../content.ts";
 import { AS_A_FILE, neverChanges } from "../fields.ts";
 import { lookOf } from "../look.ts";
 import { reply } from "../reply.ts";
@@ -18,9 +19,29 @@ export function getBlob(service: Service, ctx: Call, target: string): Awaitable<
         ...["Docker-Content-Digest", digest, "Cache-Control", neverChanges(service)],
         ...AS_A_FILE,
       ];
-      return serveAndClose(ctx, { handle, etag: `"${digest}"`, mediaType, fields });
+      const content = { handle, etag: `"${digest}"`, mediaType, fields };
+      // What is at hand is sent sooner than the client gets anywhere else.
+      if (service.elsewhere === undefined || ctx.method === "HEAD" || handle.bytes !== undefined) {
+        return serveAndClose(ctx, content);
+      }
+      return sendElsewhere(service.elsewhere, ctx, content);
     }),
   );
+}
+
+/** distribution-spec §Pulling blobs lets a registry redirect. Preconditions are still answered from here. */
+async function sendElsewhere(
+  elsewhere: NonNullable<Service["elsewhere"]>,
+  ctx: Call,
+  content: Content,
+): Promise<void> {
+  const { handle, etag } = content;
+  if (checkReadPreconditions(ctx.req.headers, etag) === "not modified")
+    return await serveAndClose(ctx, content);
+  const url = await elsewhere(handle.digest);
+  if (url === undefined) return await serveAndClose(ctx, content);
+  await handle.close();
+  reply(ctx, 307, ["Location", url, "Docker-Content-Digest", handle.digest, "Cache-Control", "no-store"]);
 }
 
 /** `DELETE /v2/{name}/blobs/{digest}`: the blob is gone from this repository (distribution-spec §Deleting Blobs). */

@@ -20,14 +20,14 @@ export async function openUpload(service: Service, ctx: Call): Promise<void> {
   const { mount, digest } = ctx.query;
   if (mount !== undefined) return await mountBlob(service, ctx, parseDigest(first(mount) ?? ""));
   if (digest !== undefined) return await pushWhole(service, ctx, parseDigest(first(digest) ?? ""));
-  openSession(service, ctx);
+  await openSession(service, ctx);
 }
 
 /** distribution-spec §Mounting a blob from another repository. What cannot be mounted can be pushed. */
 async function mountBlob(service: Service, ctx: Call, digest: Digest): Promise<void> {
   const from = first(ctx.query.from);
   const mounted = from ? await mountFrom(service, ctx, digest, from) : await mountAny(service, ctx, digest);
-  if (mounted === undefined) openSession(service, ctx);
+  if (mounted === undefined) await openSession(service, ctx);
   else created(service, ctx, mounted);
 }
 
@@ -52,11 +52,11 @@ async function pushWhole(service: Service, ctx: Call, digest: Digest): Promise<v
   );
 }
 
-function openSession(service: Service, ctx: Call): void {
+async function openSession(service: Service, ctx: Call): Promise<void> {
   const { layers, sessions } = service.registry;
   // Refuses where nothing may be pushed, before anything is sent.
   layers.maxSize(ctx.layerd.repository);
-  const id = sessions.open(ctx.layerd, algorithmOf(ctx));
+  const id = await sessions.open(ctx.layerd, algorithmOf(ctx));
   const fields = sessionFields(service, ctx, id, 0);
   reply(ctx, 202, [...fields, "Docker-Upload-UUID", id, "OCI-Chunk-Min-Length", CHUNK_MIN_LENGTH]);
 }

@@ -48,20 +48,28 @@ export async function openPostgresIndex(options: OpenOptions): Promise<Index> {
   const onLost = (err: Error) => log?.warn({ err }, "a connection to the database was lost");
   await settleSchema(url);
   const pool = openPool({ url, connections, onLost });
-  return new PostgresIndex({ pool, durability, ...(onCommit && { onCommit }) });
+  return new PostgresIndex({ pool, durability, ...(onCommit && { onCommit }) }, () => pool.end());
 }
 
 type Promised = { readonly promised: boolean };
 
-/** An index in a database, which any number of processes may share. It ends the pool. */
+/** An index in a database whose schema is settled. The pool stays the caller's. */
+export function createPostgresIndex(options: WriterOptions): Index {
+  return new PostgresIndex(options, async () => undefined);
+}
+
+/** An index in a database, which any number of processes may share. */
 class PostgresIndex implements Index {
+  readonly remembersPromises = true;
   readonly #pool: pg.Pool;
   readonly #writer: Writer;
+  readonly #end: () => Promise<void>;
   #closing: Promise<void> | undefined;
 
-  constructor(options: WriterOptions) {
+  constructor(options: WriterOptions, end: () => Promise<void>) {
     this.#pool = options.pool;
     this.#writer = new Writer(options);
+    this.#end = end;
   }
 
   async apply(repository: RepositoryName, transaction: Transaction): Promise<void> {
@@ -194,7 +202,7 @@ class PostgresIndex implements Index {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#writer.idle().then(() => this.#pool.end());
+    this.#closing ??= this.#writer.idle().then(this.#end);
     return this.#closing;
   }
 

@@ -3,6 +3,7 @@ import { LayerdError } from "../../core/errors.ts";
 import type { RepositoryName } from "../../core/name.ts";
 import { isConflict, toStoreError } from "../../postgres/errors.ts";
 import { type Connection, run, statements } from "../../postgres/statement.ts";
+import { transaction } from "../../postgres/transaction.ts";
 import { fold, promised, untagged } from "../fold.ts";
 import type { Commit, OnCommit, RecordedChange, Transaction } from "../port.ts";
 import { check } from "../requirements.ts";
@@ -117,22 +118,9 @@ export class Writer {
   }
 
   async #attempt(repository: RepositoryName, batch: readonly Transaction[]): Promise<Outcome[]> {
-    const client = await this.#pool.connect();
-    let broken: Error | undefined;
-    try {
-      await client.query(this.#begin);
-      const outcomes = await writeBatch(client, repository, batch);
-      await client.query("commit");
-      return outcomes;
-    } catch (error) {
-      await client.query("rollback").catch((failure: Error) => {
-        broken = failure;
-      });
-      throw error;
-    } finally {
-      // One whose transaction could not be ended is not used again.
-      client.release(broken);
-    }
+    return await transaction(this.#pool, this.#begin, (connection) =>
+      writeBatch(connection, repository, batch),
+    );
   }
 }
 

@@ -1,5 +1,6 @@
 import { buffer } from "node:stream/consumers";
 import type { BlobHandle, BlobStore } from "../../blobs/port.ts";
+import type { Hold, Holds } from "../../cluster/port.ts";
 import { algorithmOf, type Digest, digestOf } from "../../core/digest.ts";
 import type { Descriptor } from "../../core/image.ts";
 import type { ParsedManifest } from "../../core/manifest.ts";
@@ -9,7 +10,6 @@ import type { Change, Index } from "../../index/port.ts";
 import { DigestSet } from "../gc/digest-set.ts";
 import { Pace } from "../gc/pace.ts";
 import { everyBlob, everyManifest, everyRepository } from "../gc/walk.ts";
-import type { Hold, Holds } from "../holds.ts";
 import { linkChange } from "../layers.ts";
 import { recordOf } from "../manifest-record.ts";
 import { readManifest } from "../read-manifest.ts";

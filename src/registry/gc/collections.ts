@@ -13,8 +13,14 @@ export interface GcOptions extends Omit<CollectorOptions, "rules"> {
 
 // Milliseconds.
 const RELIEVE_EVERY = 5000;
+const SOON = 100;
 
-/** Lets promises end, and collects garbage again and again. */
+interface Options {
+  readonly gc: GcOptions;
+  readonly onError: (error: unknown, what: string) => void;
+}
+
+/** Lets promises end, and collects garbage again and again: one server at a time. */
 export class Collections {
   readonly #collector: Collector;
   readonly #abort = new AbortController();
@@ -25,7 +31,7 @@ export class Collections {
   constructor(
     collector: Collector,
     stores: { readonly blobs: BlobSweeper; readonly index: Index },
-    options: { readonly gc: GcOptions; readonly onError: (error: unknown, what: string) => void },
+    options: Options,
   ) {
     const { gc, onError } = options;
     this.#collector = collector;
@@ -35,7 +41,7 @@ export class Collections {
     this.#relieving = setInterval(() => {
       relieve(stores.blobs).catch((error: unknown) => onError(error, "making room on the disk"));
     }, RELIEVE_EVERY).unref();
-    if (gc.interval !== undefined) this.#wait(gc.interval, options);
+    if (gc.interval !== undefined) this.#wait(gc.interval, gc.interval, options);
   }
 
   /** Breaks off the collection that runs: the next one does what it has left. */
@@ -47,19 +53,25 @@ export class Collections {
     await this.#collector.idle();
   }
 
-  #wait(
-    interval: number,
-    options: { readonly gc: GcOptions; readonly onError: (error: unknown, what: string) => void },
-  ): void {
+  #wait(milliseconds: number, interval: number, options: Options): void {
     const { signal } = this.#abort;
     const collect = async () => {
+      let next = interval;
       try {
-        options.gc.onCollected?.(await this.#collector.collect({ signal }));
+        next = await this.#collect(interval, options);
       } catch (error) {
         if (!signal.aborted) options.onError(error, "collecting garbage");
       }
-      if (!signal.aborted) this.#wait(interval, options);
+      if (!signal.aborted) this.#wait(next, interval, options);
     };
-    this.#next = setTimeout(collect, interval).unref();
+    this.#next = setTimeout(collect, milliseconds).unref();
+  }
+
+  /** @returns milliseconds to the next one. */
+  async #collect(interval: number, { gc }: Options): Promise<number> {
+    const turn = await this.#collector.collectIfDue(interval, { signal: this.#abort.signal });
+    if (!("result" in turn)) return Math.max(turn.dueIn, SOON);
+    gc.onCollected?.(turn.result);
+    return interval;
   }
 }

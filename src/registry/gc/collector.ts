@@ -1,10 +1,10 @@
 import type { BlobStat, BlobStore } from "../../blobs/port.ts";
+import type { Cluster, Holds, Turn } from "../../cluster/port.ts";
 import type { Digest } from "../../core/digest.ts";
 import { LayerdError } from "../../core/errors.ts";
 import type { RepositoryName } from "../../core/name.ts";
 import type { Rules } from "../../core/rules.ts";
 import type { Index } from "../../index/port.ts";
-import type { Holds } from "../holds.ts";
 import type { Collected, CollectOptions, Removed, Run } from "./collected.ts";
 import { DigestSet } from "./digest-set.ts";
 import { Explainer } from "./explainer.ts";
@@ -27,6 +27,7 @@ export interface CollectorOptions {
 
 // Each waits for the disk three times; few enough for reads not to queue behind them.
 const DISCARDED_AT_ONCE = 8;
+const DUTY = "gc";
 const NOTHING: ReadonlySet<Digest> = new Set();
 
 /**
@@ -39,7 +40,7 @@ export class Collector {
   readonly record = new CollectionRecord();
   readonly #blobs: BlobStore;
   readonly #index: Index;
-  readonly #holds: Holds;
+  readonly #cluster: Cluster;
   readonly #inIndex: IndexCollector;
   readonly #explainer: Explainer;
   readonly #options: CollectorOptions;
@@ -48,17 +49,32 @@ export class Collector {
   /** Where the last collection ended early. */
   #damaged: RepositoryName | undefined;
 
-  constructor(stores: { blobs: BlobStore; index: Index; holds: Holds }, options: CollectorOptions) {
+  constructor(stores: { blobs: BlobStore; index: Index; cluster: Cluster }, options: CollectorOptions) {
     this.#blobs = stores.blobs;
     this.#index = stores.index;
-    this.#holds = stores.holds;
+    this.#cluster = stores.cluster;
     this.#inIndex = new IndexCollector(stores.index, options);
-    this.#explainer = new Explainer(stores, options);
+    this.#explainer = new Explainer({ ...stores, holds: this.#holds }, options);
     this.#options = options;
   }
 
-  /** One collection at a time. @throws UNAVAILABLE while one runs, or when a part of the index is damaged */
+  /**
+   * One collection at a time, of all servers.
+   * @throws UNAVAILABLE while one runs, or when a part of the index is damaged
+   */
   async collect(options: CollectOptions = {}): Promise<Collected> {
+    if (options.dryRun === true) return await this.#run(options);
+    const turn = await this.#cluster.alone({ name: DUTY }, (lost) => this.#run(until(lost, options)));
+    if ("result" in turn) return turn.result;
+    throw new LayerdError("UNAVAILABLE", "another server is collecting garbage already");
+  }
+
+  /** The same, unless another server is at it, or it was done less than `every` milliseconds ago. */
+  async collectIfDue(every: number, options: CollectOptions): Promise<Turn<Collected>> {
+    return await this.#cluster.alone({ name: DUTY, every }, (lost) => this.#run(until(lost, options)));
+  }
+
+  async #run(options: CollectOptions): Promise<Collected> {
     if (this.#running !== undefined)
       throw new LayerdError("UNAVAILABLE", "garbage is being collected already");
     const started = performance.now();
@@ -75,7 +91,11 @@ export class Collector {
     }
   }
 
-  /** Resolves when no collection runs. Whoever wants one to end aborts it. */
+  get #holds(): Holds {
+    return this.#cluster.holds;
+  }
+
+  /** Resolves when no collection runs here. Whoever wants one to end aborts it. */
   async idle(): Promise<void> {
     await this.#running?.catch(() => undefined);
   }
@@ -83,9 +103,10 @@ export class Collector {
   async #collect(options: CollectOptions): Promise<Collected> {
     const tally = { tags: 0, ...nothingRemoved(), kept: 0, keptBytes: 0 };
     const run = { options, tally, pace: new Pace(options.signal) };
-    const waitsUntil = options.nothingPromised === true ? 0 : this.#startedAt + this.#options.grace;
+    const known = options.nothingPromised === true || this.#index.remembersPromises;
+    const waitsUntil = known ? 0 : this.#startedAt + this.#options.grace;
     const waits = waitsUntil > Date.now();
-    this.#holds.remember();
+    await this.#holds.remember();
     try {
       if (this.#damaged !== undefined) await this.#requireIntact(this.#damaged);
       const needed = await this.#blobsOfUploads(run);
@@ -99,7 +120,7 @@ export class Collector {
       }
       // Without any, it is rather the index that is missing than the need.
       if (repositories > 0) await this.#collectBlobs(needed, run);
-      await this.#emptyTrash(run);
+      await this.#emptyTrash(needed, run);
       await this.#emptyQuarantine(run);
       return waits ? { ...tally, waitsUntil: new Date(waitsUntil).toISOString() } : tally;
     } finally {
@@ -156,9 +177,7 @@ export class Collector {
   async #collectBlobs(needed: DigestSet, run: Run): Promise<void> {
     const { options, tally } = run;
     await inGroups(this.#unneeded(needed, run), DISCARDED_AT_ONCE, async (digest) => {
-      const stat = await this.#holds.unlessHeld(digest, () =>
-        options.dryRun === true ? this.#blobs.stat(digest) : this.#blobs.discard(digest),
-      );
+      const stat = await this.#discard(digest, options);
       if (stat === undefined) {
         await this.#tellHeld(digest, options);
         return;
@@ -170,6 +189,11 @@ export class Collector {
     });
   }
 
+  async #discard(digest: Digest, { dryRun }: CollectOptions): Promise<BlobStat | undefined> {
+    const discard = () => (dryRun === true ? this.#blobs.stat(digest) : this.#blobs.discard(digest));
+    return await this.#holds.unlessHeld(digest, discard, () => this.#blobs.restore(digest));
+  }
+
   async *#unneeded(needed: DigestSet, { tally, pace }: Run): AsyncGenerator<Digest> {
     for await (const digest of this.#blobs.list()) {
       await pace.step();
@@ -178,10 +202,18 @@ export class Collector {
     }
   }
 
-  async #emptyTrash({ options, tally, pace }: Run): Promise<void> {
+  /**
+   * What is needed goes back to where it was: a process that had lost its locks, and did not know yet, may have
+   * discarded it.
+   */
+  async #emptyTrash(needed: DigestSet, { options, tally, pace }: Run): Promise<void> {
     const before = Date.now() - this.#options.trashTtl;
     for await (const { digest, size, discardedAt } of this.#blobs.discarded()) {
       await pace.step();
+      if (needed.has(digest) && (await this.#blobs.stat(digest)) === undefined) {
+        if (options.dryRun !== true) await this.#blobs.restore(digest);
+        continue;
+      }
       if (discardedAt.getTime() > before) {
         await options.stays?.(this.#waiting("trash", { digest, size }, discardedAt));
         continue;
@@ -229,4 +261,10 @@ export class Collector {
     report?.(removed);
     if (dryRun !== true) this.#options.onRemoved?.(removed);
   }
+}
+
+/** Ends also when another server may have taken over. */
+function until(lost: AbortSignal, options: CollectOptions): CollectOptions {
+  const { signal } = options;
+  return { ...options, signal: signal === undefined ? lost : AbortSignal.any([signal, lost]) };
 }

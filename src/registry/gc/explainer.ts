@@ -1,9 +1,9 @@
 import type { BlobStore } from "../../blobs/port.ts";
+import type { Holds } from "../../cluster/port.ts";
 import type { Digest } from "../../core/digest.ts";
 import type { RepositoryName, Tag } from "../../core/name.ts";
 import type { RepositoryRules, Rules } from "../../core/rules.ts";
 import type { Index, ManifestEntry, Some } from "../../index/port.ts";
-import type { Holds } from "../holds.ts";
 import { keptUntil } from "./keeping.ts";
 import { Pace } from "./pace.ts";
 import { leavingTags } from "./retention.ts";
@@ -181,7 +181,8 @@ export class Explainer {
   }
 
   #waitsUntil({ nothingPromised }: { readonly nothingPromised?: boolean }): number {
-    return nothingPromised === true ? 0 : this.#startedAt + this.#options.grace;
+    const known = nothingPromised === true || this.#index.remembersPromises;
+    return known ? 0 : this.#startedAt + this.#options.grace;
   }
 
   async #asManifest(

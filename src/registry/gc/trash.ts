@@ -1,10 +1,10 @@
 import { buffer } from "node:stream/consumers";
 import type { BlobHandle, BlobStore, Discarded } from "../../blobs/port.ts";
+import type { Holds } from "../../cluster/port.ts";
 import type { Digest } from "../../core/digest.ts";
 import { LayerdError } from "../../core/errors.ts";
 import { SNIFF_LENGTH, sniffLayer } from "../../core/media-type.ts";
 import type { Tag } from "../../core/name.ts";
-import type { Holds } from "../holds.ts";
 import type { Layers, Place } from "../layers.ts";
 import type { Pusher } from "../push.ts";
 import { manifestOf, readManifest } from "../read-manifest.ts";

@@ -1,8 +1,8 @@
 import type { BlobStore, Inspected, Moved } from "../../blobs/port.ts";
+import type { Holds } from "../../cluster/port.ts";
 import type { Digest } from "../../core/digest.ts";
 import type { Index } from "../../index/port.ts";
 import { Pace } from "../gc/pace.ts";
-import type { Holds } from "../holds.ts";
 import { type Need, whoNeeds } from "./needs.ts";
 import { type Progress, ProgressMeter } from "./progress.ts";
 import { Rate } from "./rate.ts";
@@ -143,7 +143,7 @@ export class Scrubber {
     if (typeof seen !== "object") return seen;
     // Nobody can publish a blob while it is moved: who wants to waits until that is done.
     const found = await this.#compare(digest, again, (inspected) =>
-      this.#holds.unlessHeld(digest, () => inspected.quarantine()),
+      this.#holds.unlessUsed(digest, () => inspected.quarantine()),
     );
     if (typeof found !== "object") return found;
     return { digest, ...found, neededBy: await whoNeeds(this.#index, digest, again.pace) };

@@ -1,4 +1,5 @@
 import type { ScrubNotes } from "../../blobs/port.ts";
+import type { Cluster } from "../../cluster/port.ts";
 import type { Digest } from "../../core/digest.ts";
 import type { Rot, Scrubbed, Scrubber } from "./scrubber.ts";
 
@@ -24,9 +25,10 @@ const FIRST_WAIT = 600_000;
 // Milliseconds of reading that a restart may cost.
 const NOTE_EVERY = 10_000;
 
-/** Scrubs again and again, also over restarts: a pass that was broken off goes on where it was. */
+/** Scrubs again and again, one server at a time, also over restarts: a pass that was broken off goes on where it was. */
 export class Scrubs {
   readonly #scrubber: Scrubber;
+  readonly #cluster: Cluster;
   readonly #options: ScrubsOptions;
   readonly #onError: (error: unknown, what: string) => void;
   #next: NodeJS.Timeout | undefined;
@@ -35,9 +37,11 @@ export class Scrubs {
 
   constructor(
     scrubber: Scrubber,
+    cluster: Cluster,
     options: { readonly scrub: ScrubsOptions; readonly onError: (error: unknown, what: string) => void },
   ) {
     this.#scrubber = scrubber;
+    this.#cluster = cluster;
     this.#options = options.scrub;
     this.#onError = options.onError;
     const { background } = options.scrub;
@@ -61,7 +65,8 @@ export class Scrubs {
 
   async #pass(background: Background): Promise<void> {
     try {
-      this.#wait(await this.#scrubIfDue(background), background);
+      const turn = await this.#cluster.alone({ name: "scrub" }, (lost) => this.#scrubIfDue(background, lost));
+      this.#wait("result" in turn ? turn.result : turn.dueIn, background);
     } catch (error) {
       if ((error as Error).name !== "AbortError") this.#onError(error, "scrubbing");
       this.#wait(Math.min(FIRST_WAIT, background.interval), background);
@@ -69,7 +74,7 @@ export class Scrubs {
   }
 
   /** @returns milliseconds to the next pass. */
-  async #scrubIfDue({ rate, interval, notes }: Background): Promise<number> {
+  async #scrubIfDue({ rate, interval, notes }: Background, signal: AbortSignal): Promise<number> {
     const { after, finishedAt } = await notes.read();
     const left = finishedAt === undefined ? 0 : Date.parse(finishedAt) + interval - Date.now();
     // More than an interval is left only where the clock was wrong.
@@ -77,7 +82,7 @@ export class Scrubs {
     const bookmark = new Bookmark(notes, after);
     try {
       const passed = (digest: Digest) => bookmark.moveTo(digest);
-      this.#options.onScrubbed?.(await this.#scrubber.scrub({ rate, after, passed }));
+      this.#options.onScrubbed?.(await this.#scrubber.scrub({ rate, after, passed, signal }));
     } catch (error) {
       await bookmark.write();
       throw error;

@@ -118,7 +118,7 @@ test("of sessions that are never used, only so many are kept", async (t) => {
   const client = new Client(url);
   const first = await client.open();
   const place = { repository: parseRepositoryName("team/app"), who: "anonymous" };
-  for (let count = 0; count < 10_000; count += 1) layerd.registry.sessions.open(place);
+  for (let count = 0; count < 10_000; count += 1) await layerd.registry.sessions.open(place);
   await refused(t, await client.follow("GET", first), 404, "BLOB_UPLOAD_UNKNOWN");
   const last = await client.open();
   t.is((await client.follow("PUT", `${last}?digest=${sha256("x")}`, "x")).status, 201);

@@ -1,11 +1,11 @@
 import test from "ava";
-import { Holds } from "../../src/registry/holds.ts";
+import { LocalHolds } from "../../src/cluster/local-holds.ts";
 import { digest } from "../index/samples.ts";
 
 const discarded = async () => "discarded";
 
 test("what is held is not discarded, by however many it is held", async (t) => {
-  const holds = new Holds();
+  const holds = new LocalHolds();
   const first = holds.open();
   const second = holds.open();
   first.add(digest(1));
@@ -20,7 +20,7 @@ test("what is held is not discarded, by however many it is held", async (t) => {
 });
 
 test("what has been held since the collection began is not discarded by it", async (t) => {
-  const holds = new Holds();
+  const holds = new LocalHolds();
   const before = holds.open();
   before.add(digest(1));
   holds.remember();
@@ -36,7 +36,7 @@ test("what has been held since the collection began is not discarded by it", asy
 
 test("who holds what is just being discarded waits until it is gone, also when that fails", async (t) => {
   for (const fails of [false, true]) {
-    const holds = new Holds();
+    const holds = new LocalHolds();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const leaving = holds.unlessHeld(digest(1), () => promise);
     using hold = holds.open();
@@ -57,7 +57,7 @@ test("who holds what is just being discarded waits until it is gone, also when t
 });
 
 test("what is just being discarded is not discarded by another, so that who waits waits for all", async (t) => {
-  const holds = new Holds();
+  const holds = new LocalHolds();
   const { promise, resolve } = Promise.withResolvers<string>();
   const first = holds.unlessHeld(digest(1), () => promise);
   t.is(await holds.unlessHeld(digest(1), discarded), undefined);

@@ -1,19 +1,8 @@
 import type { Digest } from "../core/digest.ts";
+import type { Hold, Holds } from "./port.ts";
 
-/** What one piece of work holds. `using` lets go of it. */
-export interface Hold extends Disposable {
-  /**
-   * Keeps a blob from being discarded, from before it is looked for or published until an index says that it is
-   * needed. To be waited for when there is something to wait for: the blob is just being discarded.
-   */
-  readonly add: (digest: Digest) => Promise<void> | undefined;
-}
-
-/**
- * Keeps garbage collection off what is about to be linked. Between a blob being there and a link to it being durable,
- * nothing on the disk says that it is needed; here it is said, to the one process that writes.
- */
-export class Holds {
+/** Holds among the work of one process. */
+export class LocalHolds implements Holds {
   readonly #held = new Map<Digest, number>();
   readonly #leaving = new Map<Digest, Promise<unknown>>();
   #since: Set<Digest> | undefined;
@@ -39,15 +28,10 @@ export class Holds {
     };
   }
 
-  /** Whether somebody holds it right now. */
   has(digest: Digest): boolean {
     return this.#held.has(digest);
   }
 
-  /**
-   * From now on, remembers what is held or has been: whoever then reads the index misses nothing that came in
-   * meanwhile. Ends with the next call, or with `forget`.
-   */
   remember(): void {
     this.#since = new Set(this.#held.keys());
   }
@@ -56,10 +40,6 @@ export class Holds {
     this.#since = undefined;
   }
 
-  /**
-   * Runs `discard`, unless the blob is held, has been since `remember`, or is just being discarded by another;
-   * `undefined` when it is or has.
-   */
   async unlessHeld<T>(digest: Digest, discard: () => Promise<T>): Promise<T | undefined> {
     if (this.#held.has(digest) || this.#since?.has(digest) === true) return undefined;
     // Whoever waits for the first one would otherwise go on while the second is still at it.
@@ -71,6 +51,10 @@ export class Holds {
     } finally {
       this.#leaving.delete(digest);
     }
+  }
+
+  async unlessUsed<T>(digest: Digest, work: () => Promise<T>): Promise<T | undefined> {
+    return await this.unlessHeld(digest, work);
   }
 
   #letGo(digest: Digest): void {

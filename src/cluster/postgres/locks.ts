@@ -1,0 +1,57 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { LayerdError } from "../../core/errors.ts";
+import type { Session, SessionLock } from "../../postgres/session.ts";
+import type { Lock, Locks } from "../port.ts";
+
+// Milliseconds that whoever has a lock is given to let go of it, and between two looks.
+const LET_GO_WITHIN = 5000;
+const LOOK_EVERY = 50;
+const ASKED = "release ";
+
+/** Locks of the database, which servers ask each other for. */
+export class PostgresLocks implements Locks {
+  readonly #session: Session;
+  readonly #held = new Map<string, AbortController>();
+
+  constructor(session: Session) {
+    this.#session = session;
+    session.listen((message) => {
+      if (message.startsWith(ASKED)) this.#letGo(message.slice(ASKED.length));
+    });
+  }
+
+  async take(name: string): Promise<Lock> {
+    const until = Date.now() + LET_GO_WITHIN;
+    for (let asked = false; ; ) {
+      const lock = await this.#session.tryLock(name);
+      if (lock !== undefined) return this.#hold(name, lock);
+      if (Date.now() > until) throw busy();
+      // Once: who has it then, has been told.
+      if (!asked) await this.#session.tell(`${ASKED}${name}`);
+      asked = true;
+      await delay(LOOK_EVERY);
+    }
+  }
+
+  #hold(name: string, lock: SessionLock): Lock {
+    const asked = new AbortController();
+    this.#held.set(name, asked);
+    return {
+      signal: AbortSignal.any([lock.signal, asked.signal]),
+      release: async () => {
+        if (this.#held.get(name) === asked) this.#held.delete(name);
+        await lock.release();
+      },
+    };
+  }
+
+  #letGo(name: string): void {
+    this.#held.get(name)?.abort(new LayerdError("UNAVAILABLE", "another server goes on with this"));
+  }
+}
+
+function busy(): LayerdError {
+  return new LayerdError("UNAVAILABLE", "another server is still working on this; try again", {
+    headers: { "Retry-After": "1" },
+  });
+}

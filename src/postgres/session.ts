@@ -1,0 +1,163 @@
+import { EventEmitter } from "node:events";
+import pg from "pg";
+import { toStoreError } from "./errors.ts";
+
+/*
+ * A connection that stays open: what holds as long as it does, and what servers tell each other.
+ *
+ * Locks of the database end with the connection that took them. It notices that a process is gone at once when that
+ * dies, and after a while when only the network between them does; the process has to notice earlier.
+ */
+
+// Milliseconds.
+const CONNECT_WITHIN = 5000;
+const BEAT_EVERY = 3000;
+const ANSWER_WITHIN = 5000;
+// Seconds after which the database gives up a client that it does not hear of: more than BEAT_EVERY and ANSWER_WITHIN.
+const SERVER_KEEPALIVE = { idle: 10, interval: 5, count: 2 };
+const CHANNEL = "layerd";
+// Any number: keys are hashes of names, and this keeps them apart from those of other programs.
+const SEED = 7_289_054;
+
+/** A lock of the database. */
+export interface SessionLock {
+  /** Aborts when it is lost with the connection. */
+  readonly signal: AbortSignal;
+  release(): Promise<void>;
+}
+
+interface Live {
+  readonly client: pg.Client;
+  readonly lost: AbortController;
+  readonly beating: NodeJS.Timeout;
+}
+
+/** Connects when it is first used, and again after it was lost. */
+export class Session {
+  readonly #url: string;
+  readonly #onLost: (error: Error) => void;
+  readonly #heard = new EventEmitter<{ message: [string] }>();
+  /** Names of the locks that this process has: to the database, all of a connection's are one owner's. */
+  readonly #locked = new Set<string>();
+  #live: Promise<Live> | undefined;
+  #closed = false;
+
+  constructor({ url, onLost }: { readonly url: string; readonly onLost: (error: Error) => void }) {
+    this.#url = url;
+    this.#onLost = onLost;
+  }
+
+  /** Has `listener` told of what any server says, this one too, while the connection lasts. */
+  listen(listener: (message: string) => void): void {
+    this.#heard.on("message", listener);
+  }
+
+  /** Tells every server. @throws UNAVAILABLE */
+  async tell(message: string): Promise<void> {
+    await this.#ask("select pg_notify($1, $2)", [CHANNEL, message]);
+  }
+
+  /** `undefined` when it is taken, by this process or another. @throws UNAVAILABLE */
+  async tryLock(name: string): Promise<SessionLock | undefined> {
+    if (this.#locked.has(name)) return undefined;
+    this.#locked.add(name);
+    try {
+      const { lost, client } = await this.#connected();
+      const { rows } = await client.query<{ taken: boolean }>(
+        "select pg_try_advisory_lock(hashtextextended($1, $2)) as taken",
+        [name, SEED],
+      );
+      if (rows[0]?.taken === true) return this.#lock(name, { lost, client });
+      this.#locked.delete(name);
+      return undefined;
+    } catch (error) {
+      this.#locked.delete(name);
+      throw toStoreError(error);
+    }
+  }
+
+  /** Ends the connection, and with it all locks. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const live = await this.#live?.catch(() => undefined);
+    if (live === undefined) return;
+    clearInterval(live.beating);
+    await live.client.end();
+  }
+
+  #lock(name: string, { lost, client }: Pick<Live, "lost" | "client">): SessionLock {
+    let released = false;
+    return {
+      signal: lost.signal,
+      release: async () => {
+        // Lost with its connection, it is nobody's already, or somebody else's.
+        if (released || lost.signal.aborted) return;
+        released = true;
+        await client
+          .query("select pg_advisory_unlock(hashtextextended($1, $2))", [name, SEED])
+          .catch((error: Error) => this.#drop(error));
+        this.#locked.delete(name);
+      },
+    };
+  }
+
+  async #ask(text: string, values: readonly unknown[]): Promise<void> {
+    try {
+      const { client } = await this.#connected();
+      await client.query(text, [...values]);
+    } catch (error) {
+      throw toStoreError(error);
+    }
+  }
+
+  async #connected(): Promise<Live> {
+    if (this.#closed) throw new Error("the session is closed");
+    this.#live ??= this.#connect().catch((error: unknown) => {
+      this.#live = undefined;
+      throw error;
+    });
+    return await this.#live;
+  }
+
+  async #connect(): Promise<Live> {
+    const client = new pg.Client({
+      connectionString: this.#url,
+      connectionTimeoutMillis: CONNECT_WITHIN,
+      query_timeout: ANSWER_WITHIN,
+      keepAlive: true,
+      application_name: "layerd session",
+    });
+    const lost = new AbortController();
+    client.on("error", (error) => this.#drop(error));
+    client.on("end", () => this.#drop(new Error("the database has ended the connection")));
+    client.on("notification", ({ payload = "" }) => this.#heard.emit("message", payload));
+    await client.connect();
+    const { idle, interval, count } = SERVER_KEEPALIVE;
+    await client.query(
+      `set tcp_keepalives_idle = ${idle}; set tcp_keepalives_interval = ${interval}; ` +
+        `set tcp_keepalives_count = ${count}; set idle_session_timeout = 0; listen ${CHANNEL}`,
+    );
+    const beating = setInterval(() => {
+      client.query("select").catch((error: Error) => this.#drop(error));
+    }, BEAT_EVERY).unref();
+    return { client, lost, beating };
+  }
+
+  /** Whatever was held is not held any more: the next use connects anew. */
+  #drop(error: Error): void {
+    const live = this.#live;
+    if (live === undefined) return;
+    this.#live = undefined;
+    void live.then(
+      ({ client, lost, beating }) => {
+        clearInterval(beating);
+        lost.abort(toStoreError(error));
+        this.#locked.clear();
+        // One that does not answer is not asked to: with a statement under way, this ends it at once.
+        client.end().catch(() => undefined);
+        if (!this.#closed) this.#onLost(error);
+      },
+      () => undefined,
+    );
+  }
+}
