@@ -35,14 +35,15 @@ function urlOf(port: number, database: string): string {
   return `postgres://postgres@127.0.0.1:${port}/${database}`;
 }
 
-/** One statement. */
-export async function query(url: string, statement: string): Promise<void> {
+/** One statement. @returns the first columns of its rows, as text */
+export async function query(url: string, statement: string): Promise<string[]> {
   const client = new pg.Client(url);
   // It may end while it answers nobody.
   client.on("error", () => undefined);
   await client.connect();
   try {
-    await client.query(statement);
+    const { rows } = await client.query<[unknown]>({ text: statement, rowMode: "array" });
+    return rows.map(([first]) => String(first));
   } finally {
     await client.end();
   }
@@ -80,7 +81,7 @@ export class Postgres {
   /** Resolves when it answers. */
   async start(): Promise<void> {
     const settings = [`port=${this.port}`, "listen_addresses=127.0.0.1", "unix_socket_directories="];
-    const flags = [...settings, ...FAST, "max_connections=200"].flatMap((setting) => ["-c", setting]);
+    const flags = [...settings, ...FAST, "max_connections=500"].flatMap((setting) => ["-c", setting]);
     const data = join(this.#directory, "data");
     const child = spawn(join(this.#programs, "postgres"), ["-D", data, ...flags], {
       ...AS_NOBODY,

@@ -2,9 +2,11 @@ import { spawn, spawnSync } from "node:child_process";
 import { delimiter, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { styleText } from "node:util";
-import { ARRANGEMENT } from "./arrangement.ts";
+import { ARRANGEMENT, sharing } from "./arrangement.ts";
 import { Postgres, SHARED } from "./postgres.ts";
+import { S3Server } from "./s3-server.ts";
 import { readTap, type TapTest } from "./tap.ts";
+import { findTool } from "./tools.ts";
 
 /*
  * Every check there is: lint, types, tests. The last line alone says how many passed, failed and were skipped.
@@ -58,10 +60,24 @@ async function* everything(args: readonly string[]): AsyncIterable<TapTest> {
 
 const HTTP_TESTS = ["v2/*", "layers", "manifests", "resumable"].map((name) => `test/http/${name}.test.ts`);
 
-/** What clients are promised once more, with the index in PostgreSQL. */
+/** What clients are promised once more: with the index in PostgreSQL, and then with the blobs in S3, too. */
 async function* onOtherEngines(shared: NodeJS.ProcessEnv): AsyncIterable<TapTest> {
-  const tests = ava(HTTP_TESTS, { ...shared, [ARRANGEMENT]: "postgres" });
-  for await (const test of tests) yield { ...test, title: `postgres › ${test.title}` };
+  yield* arrangedAs("postgres", shared);
+  if (findTool("versitygw") === undefined) {
+    yield { title: "s3", outcome: "skipped", reason: "versitygw is missing: run .ci/setup", details: [] };
+    return;
+  }
+  const s3 = await S3Server.start();
+  try {
+    yield* arrangedAs("s3", { ...shared, ...sharing(s3) });
+  } finally {
+    await s3.remove();
+  }
+}
+
+async function* arrangedAs(arrangement: string, shared: NodeJS.ProcessEnv): AsyncIterable<TapTest> {
+  const tests = ava(HTTP_TESTS, { ...shared, [ARRANGEMENT]: arrangement });
+  for await (const test of tests) yield { ...test, title: `${arrangement} › ${test.title}` };
 }
 
 function say(text: string): void {

@@ -7,7 +7,7 @@ import type { ExecutionContext } from "ava";
 import Koa from "koa";
 import type { StoreOptions } from "../../src/config.ts";
 import { createLayerd, type Host, type Layerd } from "../../src/create.ts";
-import { arranged } from "./arrangement.ts";
+import { arranged, inCatalog, isAlone } from "./arrangement.ts";
 
 export interface TestServer {
   /** `http://127.0.0.1:PORT`, without a slash at the end. */
@@ -67,15 +67,24 @@ export async function startServer(
   return { url: `http://127.0.0.1:${port}`, port, data, layerd, received, stop: once };
 }
 
-/** Names of all files below the blobs' directory: what has been stored. */
+/** Names of all files below the blobs' directory, or keys of the bucket: what has been stored. */
 export async function storedBlobs(data: string): Promise<string[]> {
+  const keys = await inCatalog(data, "select key from blob_objects where state = 'live'");
+  if (keys !== undefined) return keys;
   const entries = await readdir(join(data, "blobs"), { recursive: true, withFileTypes: true }).catch(
     () => [],
   );
   return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
 }
 
-/** Names of all files that unfinished uploads have on disk. */
+/**
+ * Names of all files that unfinished uploads have on disk, or their ids. Sessions that hold no byte are none, though
+ * servers that are not alone have to write them down.
+ */
 export async function unfinishedUploads(data: string): Promise<string[]> {
-  return await readdir(join(data, "uploads")).catch(() => []);
+  const ids = await inCatalog(data, "select id from blob_uploads where size > 0");
+  if (ids !== undefined) return ids;
+  const names = await readdir(join(data, "uploads")).catch(() => []);
+  const isEmpty = (name: string) => name.endsWith(".json") && !names.includes(name.replace(/\.json$/, ""));
+  return isAlone() ? names : names.filter((name) => !isEmpty(name));
 }
