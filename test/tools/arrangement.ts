@@ -34,7 +34,7 @@ export async function inCatalog(data: string, statement: string): Promise<string
 }
 
 async function onPostgres(): Promise<StoreOptions> {
-  return { index: await database(), indexConnections: 4 };
+  return { index: await database(), indexConnections: 8 };
 }
 
 async function onS3(): Promise<StoreOptions> {
@@ -45,7 +45,7 @@ async function onS3(): Promise<StoreOptions> {
     blobs: `s3://${makeBucket(root)}`,
     s3Endpoint: url,
     s3PathStyle: true,
-    indexConnections: 4,
+    indexConnections: 8,
   };
 }
 

@@ -84,7 +84,7 @@ export async function storedBlobs(data: string): Promise<string[]> {
 export async function unfinishedUploads(data: string): Promise<string[]> {
   const ids = await inCatalog(data, "select id from blob_uploads where size > 0");
   if (ids !== undefined) return ids;
-  const names = await readdir(join(data, "uploads")).catch(() => []);
+  const names = await readdir(join(data, "uploads")).catch((): string[] => []);
   const isEmpty = (name: string) => name.endsWith(".json") && !names.includes(name.replace(/\.json$/, ""));
   return isAlone() ? names : names.filter((name) => !isEmpty(name));
 }

@@ -26,8 +26,9 @@ export const STATEMENTS = statements("promise", {
       generation = excluded.generation,
       names_generation = greatest(p.names_generation, excluded.names_generation)
     where p.generation < excluded.generation or p.names_generation < excluded.names_generation`,
+  // Of no generation that has ever been: whoever only locks promises nothing.
   lock: `insert into promises as p (digest, generation)
-    select d, 0 from unnest($1::bytea[]) d order by d
+    select d, -9 from unnest($1::bytea[]) d order by d
     on conflict (digest) do update set generation = p.generation
     returning digest, generation >= ${CURRENT} - 1 as held`,
   held: `select from promises where digest = $1 and generation >= ${CURRENT} - 1`,
