@@ -39,8 +39,8 @@ onEachDriver(
       ]),
     );
     t.deepEqual(
-      new Set(going),
-      new Set([`manifest ${old}`, `link ${unneeded}`, `blob ${old}`, `blob ${unneeded}`]),
+      going.toSorted(),
+      [`manifest ${old}`, `link ${unneeded}`, `blob ${old}`, `blob ${unneeded}`].toSorted(),
     );
     t.is(collected.kept, stays.size);
   },

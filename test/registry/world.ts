@@ -1,22 +1,27 @@
 import { setTimeout as delay } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
+import { pino } from "pino";
 import { openFilesystemBlobs } from "../../src/blobs/filesystem.ts";
 import { createMemoryBlobs } from "../../src/blobs/memory.ts";
 import type { BlobStore } from "../../src/blobs/port.ts";
 import { createLocalCluster } from "../../src/cluster/local.ts";
+import type { Cluster, Holds } from "../../src/cluster/port.ts";
+import { resolveStoreConfig, type StoreOptions } from "../../src/config.ts";
 import type { Digest } from "../../src/core/digest.ts";
 import { parseRepositoryName } from "../../src/core/name.ts";
 import { compileRules, type RepositoryRule } from "../../src/core/rules.ts";
 import { openJournalIndex } from "../../src/index/journal.ts";
 import { createMemoryIndex } from "../../src/index/memory.ts";
 import type { Index } from "../../src/index/port.ts";
-import { openPostgresIndex } from "../../src/index/postgres/postgres.ts";
 import type { Collected } from "../../src/registry/gc/collected.ts";
 import { Collector } from "../../src/registry/gc/collector.ts";
 import { Explainer } from "../../src/registry/gc/explainer.ts";
+import { openPostgres } from "../../src/stores/postgres.ts";
 import { bytesOf, store } from "../blobs/samples.ts";
 import { digest, link, put, setTag, temporaryDirectory, transaction } from "../index/samples.ts";
 import { database } from "../tools/database.ts";
+import { s3 } from "../tools/s3.ts";
+import { requireTool } from "../tools/tools.ts";
 
 export const TEAM = parseRepositoryName("team/app");
 /** Milliseconds. */
@@ -26,20 +31,22 @@ export const GRACE = 2;
 export class World {
   readonly blobs: BlobStore;
   readonly index: Index;
-  readonly cluster = createLocalCluster();
-  readonly holds = this.cluster.holds;
+  readonly cluster: Cluster;
+  readonly holds: Holds;
   readonly collector: Collector;
   readonly explainer: Explainer;
   #seed = 0;
 
   constructor(
-    stores: { blobs: BlobStore; index: Index },
+    stores: { blobs: BlobStore; index: Index; cluster?: Cluster },
     rules: readonly RepositoryRule[],
     trashTtl: number,
     grace = GRACE,
   ) {
     this.blobs = stores.blobs;
     this.index = stores.index;
+    this.cluster = stores.cluster ?? createLocalCluster();
+    this.holds = this.cluster.holds;
     const compiled = compileRules(rules, { maxBlobSize: 1e9, maxManifestSize: 1e9, sparse: true });
     const options = { rules: compiled, grace, trashTtl };
     this.collector = new Collector({ ...stores, cluster: this.cluster }, options);
@@ -113,14 +120,23 @@ export function onEachDriver(
     const stores = { blobs: createMemoryBlobs({ limit: 1e8 }), index: createMemoryIndex() };
     await run(t, await new World(stores, rules, trashTtl).found());
   });
-  test(`${title} (files and postgres)`, async (t) => {
-    const directory = await temporaryDirectory(t);
-    const blobs = await openFilesystemBlobs({ directory, durability: "os", minFree: 0 });
-    const index = await openPostgresIndex({ url: await database(), connections: 4, durability: "full" });
-    await run(t, await new World({ blobs, index }, rules, trashTtl).found()).finally(async () => {
-      await index.close();
-      await blobs.close();
+  const onPostgres = async (t: ExecutionContext, where: StoreOptions) => {
+    const settings = { index: await database(), indexConnections: 4, durability: "os", ...where } as const;
+    const listeners = { log: pino({ level: "silent" }), onCommit: () => undefined };
+    const stores = await openPostgres(resolveStoreConfig(settings), listeners);
+    await run(t, await new World(stores, rules, trashTtl).found()).finally(async () => {
+      await stores.index.close();
+      await stores.blobs.close();
+      await stores.release();
     });
+  };
+  test(`${title} (files and postgres)`, async (t) => {
+    await onPostgres(t, { data: await temporaryDirectory(t), minFree: 0 });
+  });
+  test(`${title} (s3 and postgres)`, async (t) => {
+    if (!requireTool(t, "versitygw")) return;
+    const server = await s3();
+    await onPostgres(t, { blobs: `s3://${server.bucket()}`, s3Endpoint: server.url, s3PathStyle: true });
   });
   test(`${title} (files)`, async (t) => {
     const directory = await temporaryDirectory(t);

@@ -5,6 +5,7 @@ import { give, isPromised, lockUnpromised } from "../../index/postgres/promises.
 import { toStoreError } from "../../postgres/errors.ts";
 import { type Connection, run, statements } from "../../postgres/statement.ts";
 import { transaction } from "../../postgres/transaction.ts";
+import { LocalHolds } from "../local-holds.ts";
 import type { Hold, Holds } from "../port.ts";
 
 /*
@@ -27,6 +28,7 @@ export interface PostgresHoldsOptions {
 export class PostgresHolds implements Holds {
   readonly #pool: pg.Pool;
   readonly #discarding: pg.Pool | undefined;
+  readonly #here = new LocalHolds();
   /** When what is needed began to be found out. */
   #since: number | undefined;
 
@@ -36,20 +38,22 @@ export class PostgresHolds implements Holds {
   }
 
   open(): Hold {
+    const here = this.#here.open();
     const mine = new Set<Digest>();
     return {
       add: (digest) => {
         if (mine.has(digest)) return undefined;
         mine.add(digest);
+        here.add(digest);
         return give(this.#pool, [digest]).catch(fail);
       },
-      [Symbol.dispose]: () => mine.clear(),
+      [Symbol.dispose]: () => here[Symbol.dispose](),
     };
   }
 
-  /** Of what is held, promises tell. */
-  has(_digest: Digest): boolean {
-    return false;
+  /** Of what others hold, promises tell. */
+  has(digest: Digest): boolean {
+    return this.#here.has(digest);
   }
 
   async remember(): Promise<void> {
