@@ -7,26 +7,29 @@ export interface PoolOptions {
   readonly connections: number;
   /** Told of a connection that broke while nobody used it; the pool opens another when one is needed. */
   readonly onLost: (error: Error) => void;
+  /** Whether a statement may take as long as it takes, and wait for locks. */
+  readonly patient?: boolean;
 }
 
 // Milliseconds. Whoever waits for longer than these is told to try again.
 const CONNECT_WITHIN = 5000;
-const STATEMENT_WITHIN = 30_000;
+const STATEMENT_WITHIN = 15_000;
 const LOCKED_WITHIN = 10_000;
 // A server that died in the middle of a transaction must not keep others from a repository.
 const IDLE_IN_TRANSACTION = 15_000;
 
 /** Opens no connection yet. The caller ends the pool. */
-export function openPool({ url, connections, onLost }: PoolOptions): pg.Pool {
+export function openPool({ url, connections, onLost, patient = false }: PoolOptions): pg.Pool {
+  const within = (milliseconds: number) => (patient ? 0 : milliseconds);
   const pool = new pg.Pool({
     connectionString: url,
     max: connections,
     connectionTimeoutMillis: CONNECT_WITHIN,
-    statement_timeout: STATEMENT_WITHIN,
-    lock_timeout: LOCKED_WITHIN,
+    statement_timeout: within(STATEMENT_WITHIN),
+    lock_timeout: within(LOCKED_WITHIN),
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION,
     // What answers no more is noticed, also behind a firewall that drops packets.
-    query_timeout: STATEMENT_WITHIN + CONNECT_WITHIN,
+    query_timeout: within(STATEMENT_WITHIN + CONNECT_WITHIN),
     keepAlive: true,
     application_name: "layerd",
     types: { getTypeParser: parserOf },

@@ -15,7 +15,7 @@ const HISTORY = { migrationTableName: "layerd_migrations", migrationLockTableNam
 // Any number that nobody else takes for a lock of theirs.
 const LOCK = 7_289_054_211;
 
-/** The history of a database's schema. The pool stays the caller's, and has two connections at least. */
+/** The history of a database's schema. The pool stays the caller's, is patient, and has two connections at least. */
 export class Schema {
   readonly #pool: pg.Pool;
   readonly #migrator: Migrator;
@@ -123,8 +123,6 @@ export class Schema {
   async #locked<T>(work: () => Promise<T>): Promise<T> {
     const client = await this.#pool.connect();
     try {
-      // A backfill takes as long as it takes.
-      await client.query("set statement_timeout = 0; set lock_timeout = 0");
       await client.query("select pg_advisory_lock($1)", [LOCK]);
       return await work();
     } finally {

@@ -15,7 +15,7 @@ export async function settleSchema(url: string): Promise<void> {
 
 /** Works on the schema of a database. @throws DatabaseError as above */
 export async function withSchema<T>(url: string, work: (schema: Schema) => Promise<T>): Promise<T> {
-  const pool = openPool({ url, connections: 2, onLost: () => undefined });
+  const pool = openPool({ url, connections: 2, onLost: () => undefined, patient: true });
   try {
     return await work(new Schema(pool));
   } catch (error) {
