@@ -85,7 +85,7 @@ export class Schema {
     }
     if (!taken.includes(NEEDED)) {
       throw new DatabaseError(
-        `the schema of the database is too old for this version (${NEEDED} is missing): run \`layerd migrate up\``,
+        `the schema of the database is too old for this version (${NEEDED} is missing): run ${wayTo(NEEDED, taken)}`,
       );
     }
     const { rows } = await this.#pool.query<{ serves: string }>("select serves from layerd_schema");
@@ -136,6 +136,12 @@ function lastBefore(taken: readonly string[]): string {
   if (taken.length === 0) return NAMES.at(-1) ?? "";
   const next = NAMES.findIndex((name) => isContract(name) && !taken.includes(name));
   return NAMES.at(next === -1 ? -1 : next - 1) ?? "";
+}
+
+/** How an operator gets there: over contract steps only by saying so. */
+function wayTo(step: string, taken: readonly string[]): string {
+  if (lastBefore(taken) >= step) return "`layerd migrate up`";
+  return `\`layerd migrate up --to ${step}\`, once no server of an older version runs`;
 }
 
 function done({ error, results = [] }: MigrationResultSet): string[] {

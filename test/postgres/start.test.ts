@@ -80,7 +80,7 @@ test("the first server makes the schema; one of another version is refused in on
   t.is(earlier.code, 1);
   t.regex(
     earlier.stderr,
-    /^layerd: the schema of the database is too old for this version \(0004-.* is missing\)/,
+    /^layerd: the schema of the database is too old for this version \(0007-.* is missing\): run `layerd migrate up --to 0007-duties`, once/,
   );
 });
 
