@@ -1,0 +1,70 @@
+import test from "ava";
+import { digestOf } from "../../src/core/digest.ts";
+import { database } from "../tools/database.ts";
+import { json } from "../tools/json.ts";
+import { freePort } from "../tools/ports.ts";
+import { S3Server, s3 } from "../tools/s3.ts";
+import { requireTool } from "../tools/tools.ts";
+import { run, serve } from "./command.ts";
+
+test("a bucket that cannot be used is told in one sentence, at the start", async (t) => {
+  if (!requireTool(t, "versitygw")) return;
+  const server = await s3();
+  const index = await database();
+  const bucket = `s3://${server.bucket()}`;
+  const start = async (blobs: string, endpoint: string, env: Record<string, string> = {}) => {
+    const flags = ["--blobs", blobs, "--s3-endpoint", endpoint, "--s3-path-style", "--index", index];
+    const { code, stderr } = await run(t, ["serve", "--port", "0", ...flags], { env });
+    t.is(code, 1, stderr);
+    return stderr;
+  };
+  const nobody = `http://127.0.0.1:${await freePort()}`;
+  t.is(
+    await start("s3://nowhere", server.url),
+    `layerd: the bucket nowhere at ${server.url} cannot be used: there is no such bucket\n`,
+  );
+  t.regex(await start(bucket, nobody), /^layerd: the bucket .* cannot be used: nothing answers there\n$/);
+  const stranger = { AWS_ACCESS_KEY_ID: "stranger", AWS_SECRET_ACCESS_KEY: "very-secret-indeed" };
+  const refused = await start(bucket, server.url, stranger);
+  t.regex(refused, /^layerd: the bucket .* cannot be used: the credentials are not accepted\n$/);
+  t.notRegex(refused, /very-secret-indeed/);
+});
+
+test("a bucket that cannot be written is told, too", async (t) => {
+  if (!requireTool(t, "versitygw")) return;
+  await s3();
+  const server = await S3Server.start(["--readonly"]);
+  t.teardown(() => server.remove());
+  const flags = ["--blobs", `s3://${server.bucket()}`, "--s3-endpoint", server.url, "--s3-path-style"];
+  const { code, stderr } = await run(t, ["serve", "--port", "0", ...flags, "--index", await database()]);
+  t.is(code, 1);
+  t.regex(stderr, /^layerd: the bucket .* cannot be written: permission denied\n$/);
+});
+
+test("blobs in a bucket want an index in a database", async (t) => {
+  const { code, stderr } = await run(t, ["serve", "--port", "0", "--blobs", "s3://layers"]);
+  t.is(code, 2);
+  t.regex(stderr, /^layerd: blobs in a bucket go with an index in PostgreSQL/);
+  const wrong = await run(t, ["serve", "--blobs", "s3://no/../where"]);
+  t.regex(wrong.stderr, /is not files or a bucket such as s3:\/\/layers/);
+});
+
+test("operators work beside the servers", async (t) => {
+  if (!requireTool(t, "versitygw")) return;
+  const server = await s3();
+  const where = ["--blobs", `s3://${server.bucket()}`, "--s3-endpoint", server.url, "--s3-path-style"];
+  const flags = [...where, "--index", await database()];
+  const { url } = await serve(t, [...flags, "--gc-grace", "1ms", "--no-gc"]);
+  const digest = digestOf(Buffer.from("kept"));
+  const posted = await fetch(`${url}/layer`, { method: "POST", body: "kept" });
+  t.is((await json(posted)).digest, digest);
+  const why = await run(t, ["why", digest, ...flags]);
+  t.is(why.code, 0, why.stderr);
+  const checked = await run(t, ["check", ...flags]);
+  t.is(checked.code, 0, checked.stdout + checked.stderr);
+  t.is((await run(t, ["scrub", ...flags])).code, 0);
+  const collected = await run(t, ["gc", ...flags, "--gc-grace", "1ms", "--json"]);
+  t.is(collected.code, 0, collected.stderr);
+  t.is(await (await fetch(`${url}/layer/${digest}`)).text(), "kept");
+  t.is((await run(t, ["trash", ...flags])).code, 0);
+});
