@@ -415,3 +415,17 @@ test("a store whose index is missing loses nothing", async (t) => {
   await world.found();
   t.like(await world.collect(), { blobs: 1 });
 });
+
+onEachDriver("what is needed and in the trash all the same goes back", async (t, world) => {
+  const needed = await world.blob();
+  await world.manifest([needed], { tag: "v1" });
+  await world.age();
+  // As a server does that has lost its lock, and was stopped before it could know.
+  await world.blobs.discard(needed);
+  t.deepEqual(await Array.fromAsync(world.blobs.discarded(), ({ digest }) => digest), [needed]);
+  const plan = await world.collector.collect({ dryRun: true });
+  t.false(await world.has(needed));
+  t.like(await world.collect(), { purged: 0, blobs: plan.blobs });
+  t.true(await world.has(needed));
+  t.deepEqual(await Array.fromAsync(world.blobs.discarded()), []);
+});
