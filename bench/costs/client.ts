@@ -32,7 +32,8 @@ export class Client {
   async send(status: number, method: string, path: string, options: Options = {}): Promise<Answer> {
     const url = new URL(path, this.#origin).href;
     const { body, headers = {} } = options;
-    const length = method === "GET" || method === "HEAD" ? {} : { "Content-Length": Buffer.byteLength(body ?? "") };
+    const length =
+      method === "GET" || method === "HEAD" ? {} : { "Content-Length": Buffer.byteLength(body ?? "") };
     const request = http.request(url, { method, agent: this.#agent, headers: { ...headers, ...length } });
     request.once("socket", (socket) => this.#sockets.add(socket));
     request.end(body);

@@ -10,7 +10,7 @@ const LENGTH = 4;
 
 /** Cuts what one side of a connection says into messages. */
 export class Messages {
-  #rest = Buffer.alloc(0);
+  #rest: Buffer = Buffer.alloc(0);
   #untyped: boolean;
 
   constructor(side: "client" | "server") {
