@@ -14,6 +14,9 @@ import pg from "pg";
 import { openPostgresIndex } from "../src/index/postgres/postgres.ts";
 import { READS } from "../src/index/postgres/reads.ts";
 import { Postgres } from "../test/tools/postgres.ts";
+import { CREDENTIALS, S3Server } from "../test/tools/s3-server.ts";
+import { PostgresMeter } from "./costs/postgres-meter.ts";
+import { runLayerd } from "./costs/run-layerd.ts";
 import { formatNumber } from "./toolkit/table.ts";
 
 const IMAGES = 1_000_000;
@@ -72,6 +75,7 @@ async function main(images: number): Promise<void> {
     await fill(client, images);
     process.stdout.write(`${await sizes(client)}\n\n${await pages(client)}\n`);
     await client.end();
+    process.stdout.write(`\n${await collection(url)}\n`);
   } finally {
     await postgres.remove();
   }
@@ -138,6 +142,37 @@ async function pages(client: pg.Client): Promise<string> {
     lines.push(`| \`read.${name}\` | ${plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]} |`);
   }
   return lines.join("\n");
+}
+
+/** What a collection takes that finds everything needed: it asks the catalogue, and nothing of the bucket. */
+async function collection(url: string): Promise<string> {
+  Object.assign(process.env, CREDENTIALS);
+  const server = await S3Server.start();
+  const meter = await PostgresMeter.start(Number(new URL(url).port));
+  try {
+    const index = new URL(url);
+    index.port = String(meter.port);
+    const bucket = ["--blobs", `s3://${server.bucket()}`, "--s3-endpoint", server.url, "--s3-path-style"];
+    const { seconds, processorSeconds, memory, result } = await runLayerd([
+      "gc",
+      "--index",
+      index.href,
+      ...bucket,
+    ]);
+    const { statements } = meter.take();
+    return [
+      "| a collection that finds everything needed | |",
+      "| --- | --- |",
+      `| result | \`${result}\` |`,
+      `| seconds | ${formatNumber(seconds)} |`,
+      `| processor seconds | ${formatNumber(processorSeconds)} |`,
+      `| memory, MB | ${formatNumber(memory)} |`,
+      `| statements | ${formatNumber(statements.length)} |`,
+    ].join("\n");
+  } finally {
+    await meter.close();
+    await server.remove();
+  }
 }
 
 const { values } = parseArgs({ options: { images: { type: "string", default: String(IMAGES) } } });

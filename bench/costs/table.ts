@@ -74,10 +74,10 @@ function section({ engine, rows, upkeep }: EngineReport): string {
   return parts.join("\n\n");
 }
 
-const UPKEEP = ["One more", "Statements", "Round trips", "S3 requests", "layerd, ms"];
+const UPKEEP = ["1,000 more", "Statements", "Round trips", "S3 requests", "layerd, ms"];
 
-function upkeepCells({ what, statements, roundTrips, s3, processor }: UpkeepCost): string[] {
-  return [what, ...[statements, roundTrips, s3].map(formatNumber), formatNumber(processor / 1000)];
+function upkeepCells({ what, statements, roundTrips, s3, processorSeconds }: UpkeepCost): string[] {
+  return [what, ...[statements, roundTrips, s3, processorSeconds * 1000].map(formatNumber)];
 }
 
 function table(rows: readonly (readonly string[])[]): string {

@@ -1,11 +1,9 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { text } from "node:stream/consumers";
 import { query } from "../../test/tools/postgres.ts";
 import { inParallel, KIB, MIB } from "../toolkit/bench.ts";
 import { Client } from "./client.ts";
 import type { Engine } from "./engines.ts";
 import { fresh, makeImage, Repository } from "./registry.ts";
+import { runLayerd } from "./run-layerd.ts";
 
 /** What a command of layerd's costs. */
 interface Spent {
@@ -14,23 +12,20 @@ interface Spent {
   readonly statements: number;
   readonly roundTrips: number;
   readonly s3: number;
-  /** Bytes that S3 sent. */
-  readonly received: number;
 }
 
-/** One more of what a collection or a scrub meets. */
+/** A thousand more of what a collection or a scrub meets. */
 export interface UpkeepCost {
   readonly what: string;
-  /** Microseconds. */
-  readonly processor: number;
+  readonly processorSeconds: number;
   readonly statements: number;
   readonly roundTrips: number;
   readonly s3: number;
 }
 
 const AT_ONCE = 8;
-const IMAGES = 500;
-const UNUSED = 500;
+const IMAGES = 1000;
+const UNUSED = 1000;
 const LARGE = 4;
 // A config, a layer and the manifest.
 const BLOBS = 3;
@@ -38,7 +33,7 @@ const BLOBS = 3;
 const GENERATIONS = 5;
 
 /**
- * The cost of one blob more, from what the same command costs with fewer and with more of them: what it costs to start
+ * The cost of more blobs, from what the same command costs with fewer and with more of them: what it costs to start
  * it is not among that.
  */
 export async function measureUpkeep(engine: Engine, share = 1): Promise<UpkeepCost[]> {
@@ -57,10 +52,10 @@ export async function measureUpkeep(engine: Engine, share = 1): Promise<UpkeepCo
   await fill(engine, { large: LARGE });
   const withLarge = await scrub();
   return [
-    each("collection: a blob that stays", fewCollected, moreCollected, images * BLOBS),
-    each("collection: a blob that goes to the trash", moreCollected, withUnused, unused),
-    each("scrub: a small blob", fewScrubbed, moreScrubbed, images * BLOBS),
-    each("scrub: a MiB of a large blob", moreScrubbed, withLarge, LARGE * 64),
+    each("collection: blobs that stay", fewCollected, moreCollected, images * BLOBS),
+    each("collection: blobs that go to the trash", moreCollected, withUnused, unused),
+    each("scrub: small blobs", fewScrubbed, moreScrubbed, images * BLOBS),
+    each("scrub: MiB of large blobs", moreScrubbed, withLarge, LARGE * 64),
   ];
 }
 
@@ -90,30 +85,23 @@ async function letTimePass(database: string): Promise<void> {
 async function command(engine: Engine, args: readonly string[]): Promise<Spent> {
   engine.postgres?.take();
   engine.s3?.take();
-  const layerd = [process.execPath, "src/cli/main.ts", ...args, "--json", ...engine.flags];
-  // Only a shell tells what its children have used.
-  const script = 'TIMEFORMAT="%U %S"; time "$@"';
-  const child = spawn("bash", ["-c", script, "bash", ...layerd], { stdio: ["ignore", "ignore", "pipe"] });
-  const [said, [code]] = await Promise.all([text(child.stderr), once(child, "exit")]);
-  if (code !== 0) throw new Error(`layerd ${args.join(" ")}: ${said}`);
-  const [user = 0, system = 0] = said.trim().split("\n").at(-1)?.split(" ").map(Number) ?? [];
+  const { processorSeconds } = await runLayerd([...args, ...engine.flags]);
   const postgres = engine.postgres?.take();
-  const s3 = engine.s3?.take();
   return {
-    processorSeconds: user + system,
+    processorSeconds,
     statements: postgres?.statements.length ?? 0,
     roundTrips: postgres?.roundTrips ?? 0,
-    s3: s3?.requests.length ?? 0,
-    received: s3?.received ?? 0,
+    s3: engine.s3?.take().requests.length ?? 0,
   };
 }
 
 function each(what: string, few: Spent, more: Spent, count: number): UpkeepCost {
+  const difference = (of: keyof Spent) => ((more[of] - few[of]) * 1000) / count;
   return {
     what,
-    processor: ((more.processorSeconds - few.processorSeconds) * 1e6) / count,
-    statements: (more.statements - few.statements) / count,
-    roundTrips: (more.roundTrips - few.roundTrips) / count,
-    s3: (more.s3 - few.s3) / count,
+    processorSeconds: difference("processorSeconds"),
+    statements: difference("statements"),
+    roundTrips: difference("roundTrips"),
+    s3: difference("s3"),
   };
 }
