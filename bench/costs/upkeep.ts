@@ -39,9 +39,13 @@ const GENERATIONS = 5;
 export async function measureUpkeep(engine: Engine, share = 1): Promise<UpkeepCost[]> {
   const images = Math.round(IMAGES * share);
   const unused = Math.round(UNUSED * share);
-  await fill(engine, { images });
   const gc = () => command(engine, ["gc", "--gc-grace", engine.database === undefined ? "1ms" : "1h"]);
   const scrub = () => command(engine, ["scrub"]);
+  await fill(engine, {});
+  const noneScrubbed = await scrub();
+  await fill(engine, { large: LARGE });
+  const largeScrubbed = await scrub();
+  await fill(engine, { images });
   const fewCollected = await gc();
   const fewScrubbed = await scrub();
   await fill(engine, { images });
@@ -49,13 +53,11 @@ export async function measureUpkeep(engine: Engine, share = 1): Promise<UpkeepCo
   const moreScrubbed = await scrub();
   await fill(engine, { unused });
   const withUnused = await gc();
-  await fill(engine, { large: LARGE });
-  const withLarge = await scrub();
   return [
     each("collection: blobs that stay", fewCollected, moreCollected, images * BLOBS),
     each("collection: blobs that go to the trash", moreCollected, withUnused, unused),
     each("scrub: small blobs", fewScrubbed, moreScrubbed, images * BLOBS),
-    each("scrub: MiB of large blobs", moreScrubbed, withLarge, LARGE * 64),
+    each("scrub: MiB of large blobs", noneScrubbed, largeScrubbed, LARGE * 64),
   ];
 }
 
@@ -71,7 +73,7 @@ async function fill(
     await to(n).pushQuickly(image, `v-${Date.now()}-${n}`);
   });
   await inParallel(Array(unused).keys(), AT_ONCE, (n) => to(n).post(fresh(2 * KIB)));
-  for (let n = 0; n < large; n += 1) await to(n).post(fresh(64 * MIB));
+  for (let n = 0; n < large; n += 1) await to(n).pushQuickly(makeImage(1, 64 * MIB), `large-${n}`);
   client.close();
   if (engine.database !== undefined) await letTimePass(engine.database);
 }
