@@ -161,11 +161,11 @@ test.serial(
     const digests = await Promise.all(
       Array.from({ length: 20 }, (_, at) => untilDone(() => rubbish.pushBlob(`rubbish ${at} `.repeat(100)))),
     );
-    const pushed = await pushMany(fleet, "team/app", () => undefined);
+    const pushed = await pushMany(fleet, "team/app", () => undefined, 80);
     for (const member of fleet.members) await holdsAll(t, member, "team/app", pushed);
     await eventually(async () => {
       // GET promises nothing: who has the bytes need not rely on them.
-    const statuses = await Promise.all(digests.map((digest) => rubbish.status("GET", `blobs/${digest}`)));
+      const statuses = await Promise.all(digests.map((digest) => rubbish.status("GET", `blobs/${digest}`)));
       return statuses.every((status) => status === 404);
     });
     for (const member of fleet.members) await holdsAll(t, member, "team/app", pushed);
