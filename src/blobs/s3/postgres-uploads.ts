@@ -23,17 +23,12 @@ export class PostgresUploads implements UploadCatalog {
     this.#database = database;
   }
 
-  async create({
-    id,
-    algorithms,
-    note,
-    hashes,
-  }: Pick<UploadRow, "id" | "algorithms" | "note" | "hashes">): Promise<string> {
+  async create({ id, algorithms, note }: Pick<UploadRow, "id" | "algorithms" | "note">): Promise<string> {
     const version = randomUUID();
     const rows = await this.#database.query(
-      `insert into blob_uploads (id, version, algorithms, note, hashes) values ($1, $2, $3, $4, $5)
+      `insert into blob_uploads (id, version, algorithms, note, hashes) values ($1, $2, $3, $4, '{}')
        on conflict (id) do nothing returning id`,
-      [id, version, algorithms, json(note), hashes],
+      [id, version, algorithms, json(note)],
     );
     if (rows.length === 0) throw behind();
     return version;
@@ -91,7 +86,8 @@ export class PostgresUploads implements UploadCatalog {
     const { size, head, hashes, tail } = progress;
     return await this.#database.transaction(async (queries) => {
       const changes = "size = $4, head = $5, hashes = $6, tail = $7, sealed = null, digests = '{}'";
-      const version = await change(queries, upload, changes, [size, head, hashes, json(tail)]);
+      const values = [size, head, hashes.map(bytesOf), json(tail)];
+      const version = await change(queries, upload, changes, values);
       if (parts.length > 0) await insertParts(queries, upload.id, parts);
       await dropPieces(queries, upload.id, tail);
       return version;
@@ -184,7 +180,7 @@ function uploadRow(row: Row): UploadRow {
     note: row.note ?? undefined,
     size: Number(row.size),
     head: row.head as Buffer,
-    hashes: row.hashes as Buffer[],
+    hashes: (row.hashes as Buffer[]).map(digestFrom),
     tail: row.tail as Piece[],
     key: text(row.key),
     multipart: text(row.multipart),
