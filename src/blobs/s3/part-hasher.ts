@@ -25,7 +25,8 @@ export class PartHasher {
   #session: { readonly thread: HashThread; readonly id: number } | undefined;
   /** Bytes of the part that has begun which the thread has been given. */
   #given = 0;
-  #known: HashedPart | undefined;
+  /** The last answer, or what it is going to be. */
+  #latest: Promise<HashedPart> | undefined;
 
   /** @param algorithms of the digests; none when what goes before the first part is not known. */
   constructor(threads: HashThreads, algorithms: readonly DigestAlgorithm[]) {
@@ -41,8 +42,9 @@ export class PartHasher {
    */
   async hash(part: PartBuffer, { last }: { readonly last: boolean }): Promise<HashedPart> {
     if (this.#session === undefined && part.length <= FEW && !last) return this.#hashHere(part.bytes);
-    if (part.length === this.#given && !last && this.#known !== undefined) return this.#known;
-    return await this.#hashThere(part, last);
+    const isKnown = part.length === this.#given && !last;
+    this.#latest = (isKnown ? this.#latest : undefined) ?? this.#hashThere(part, last);
+    return await this.#latest;
   }
 
   /** Ends it. Idempotent. */
@@ -72,8 +74,7 @@ export class PartHasher {
     ]);
     if (part === undefined) throw new Error("the hashing thread has kept a part");
     buffer.takeBack(part.memory);
-    this.#known = { sha256: part.sha256, digests: this.#toDigests(digests) };
-    return this.#known;
+    return { sha256: part.sha256, digests: this.#toDigests(digests) };
   }
 
   #begun(): { readonly thread: HashThread; readonly id: number } {
