@@ -1,4 +1,5 @@
 import { type Resolved, resolve } from "./config/resolve.ts";
+import type { ServerConfig } from "./config/settings.ts";
 import {
   CONFIG_FILE_VARIABLE,
   type Environment,
@@ -42,4 +43,14 @@ export function loadConfig(
   const file = typeof flags.config === "string" ? flags.config : environment[CONFIG_FILE_VARIABLE];
   const written = [flagSource(flags), environmentSource(environment)];
   return resolve(file === undefined || file === "" ? written : [...written, fileSource(file)]);
+}
+
+/** What a config file says, without flags and environment: those are of one store, and a file may name another. */
+export function loadConfigFile(path: string): ServerConfig {
+  return resolve([fileSource(path)]).config;
+}
+
+/** Everything by default, in a data directory. */
+export function configOfData(data: string): ServerConfig {
+  return resolve([flagSource({ data })]).config;
 }

@@ -23,6 +23,9 @@ import type { Collected, Verdict } from "./registry/gc/collected.ts";
 import type { Explanation, InRepository } from "./registry/gc/explainer.ts";
 import type { Stay } from "./registry/gc/stays.ts";
 import type { InTrash, Restored } from "./registry/gc/trash.ts";
+import type { Moved, MovedRepository, MoveFault } from "./registry/move/moved.ts";
+import type { MoveOptions } from "./registry/move/mover.ts";
+import type { Source, SourceBytes } from "./registry/move/source.ts";
 import { createRegistry, type Registry } from "./registry/registry.ts";
 import type { Progress } from "./registry/scrub/progress.ts";
 import type { Rot, Scrubbed } from "./registry/scrub/scrubber.ts";
@@ -41,6 +44,10 @@ export type {
   Found,
   InRepository,
   InTrash,
+  Moved,
+  MovedRepository,
+  MoveFault,
+  MoveOptions,
   Progress,
   Recovered,
   Registry,
@@ -50,6 +57,8 @@ export type {
   Restored,
   Rot,
   Scrubbed,
+  Source,
+  SourceBytes,
   Stay,
   Verdict,
 };
