@@ -7,7 +7,8 @@ import type { UploadId } from "./port.ts";
  *
  *   data/
  *     layout.json                  {"version":1}
- *     lock                         held by the one process that writes
+ *     lock                         held by the one process that has it for itself
+ *     lock.shared                  held by those that share it
  *     blobs/
  *       sha256/ab/abcd…            a blob, mode 0444, named by its digest, in a shard named by the first byte
  *       sha512/ab/abcd…
