@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
 import { createInterface } from "node:readline";
-import { isShared, type ServerConfig, storeConfigOf } from "../../config.ts";
+import { hasDirectory, isShared, type ServerConfig, storeConfigOf } from "../../config.ts";
 import { createLayerd, type Registry, type Stay, type Verdict } from "../../create.ts";
-import { DataDirectoryInUseError } from "../../data-directory.ts";
+import { DataDirectoryInUseError, openDataDirectory } from "../../data-directory.ts";
 import { StartError } from "../failures.ts";
 import { controlPath } from "./control.ts";
 import { type Operations, operationsOf } from "./operations.ts";
@@ -32,11 +32,18 @@ export async function withClosedStore<T>(
 ): Promise<T> {
   requireLasting(config);
   try {
+    if (isShared(config) && hasDirectory(config)) await requireUnused(config);
     return await withStore(config, work);
   } catch (error) {
     if (!(error instanceof DataDirectoryInUseError)) throw error;
     throw new StartError(`${why}, and ${error.message}: stop that first`);
   }
+}
+
+/** Of those that may be shared, whoever opens one lets others in: that nobody is there can only be asked before. */
+async function requireUnused({ data: path, durability }: ServerConfig): Promise<void> {
+  const directory = await openDataDirectory({ path, durability });
+  await directory.close();
 }
 
 function requireLasting(config: ServerConfig): void {
