@@ -161,15 +161,24 @@ function rulesOf({ repository, rules, maxLayerSize, maxManifestSize, sparse }: S
 }
 
 // Milliseconds.
-const SWEEP_BUCKET_EVERY = 3_600_000;
+const SWEEP_STORE_EVERY = 3_600_000;
 const WRITTEN_WITHIN = 24 * 3_600_000;
 
-/** What was begun so long ago that nobody will finish it is removed from a bucket. */
-function choresOf({ uploadTtl }: StoreConfig, { bucket }: Stores): Chore[] {
-  if (bucket === undefined) return [];
-  const age = Math.max(uploadTtl, WRITTEN_WITHIN);
-  const work = (signal: AbortSignal) => bucket.sweepOrphans(new Date(Date.now() - age), signal);
-  return [{ name: "bucket", what: "sweeping the bucket", every: SWEEP_BUCKET_EVERY, work }];
+/** What was begun so long ago that nobody will finish it is removed from a store that others use, too. */
+function choresOf({ uploadTtl }: StoreConfig, { bucket, sharedFiles }: Stores): Chore[] {
+  const every = SWEEP_STORE_EVERY;
+  const before = (age: number) => new Date(Date.now() - age);
+  const chores: Chore[] = [];
+  if (bucket !== undefined) {
+    const age = Math.max(uploadTtl, WRITTEN_WITHIN);
+    const work = (signal: AbortSignal) => bucket.sweepOrphans(before(age), signal);
+    chores.push({ name: "bucket", what: "sweeping the bucket", every, work });
+  }
+  if (sharedFiles !== undefined) {
+    const work = () => sharedFiles.sweepLeftovers(before(WRITTEN_WITHIN));
+    chores.push({ name: "leftovers", what: "sweeping what uploads have left", every, work });
+  }
+  return chores;
 }
 
 function scrubOptions(settings: StoreConfig, stores: Stores & Witnesses, log: Logger): ScrubsOptions {

@@ -24,7 +24,7 @@ const AREAS = {
   auth: /^auth\//,
   config: /^config(?:\.ts|\/)/,
   version: /^version\.ts$/,
-  "data directory": /^data-directory\.ts$/,
+  "data directory": /^data-directory(?:\.ts|\/)/,
   http: /^http\//,
   audit: /^audit\//,
   metrics: /^metrics\//,

@@ -1,6 +1,6 @@
-import { isShared, type ServerConfig, storeConfigOf } from "../../config.ts";
+import { hasDirectory, isShared, type ServerConfig, storeConfigOf } from "../../config.ts";
 import { createLayerd, type Registry, type Source, type Stay, type Verdict } from "../../create.ts";
-import { DataDirectoryInUseError } from "../../data-directory.ts";
+import { DataDirectoryInUseError, openDataDirectory } from "../../data-directory.ts";
 import { StartError } from "../failures.ts";
 import { ask, Unreachable } from "./ask.ts";
 import { controlPath } from "./control.ts";
@@ -53,11 +53,18 @@ export async function withClosedStore<T>(
 ): Promise<T> {
   requireLasting(config);
   try {
+    if (isShared(config) && hasDirectory(config)) await requireUnused(config);
     return await withStore(config, work);
   } catch (error) {
     if (!(error instanceof DataDirectoryInUseError)) throw error;
     throw new StartError(`${why}, and ${error.message}: stop that first`);
   }
+}
+
+/** Of those that may be shared, whoever opens one lets others in: that nobody is there can only be asked before. */
+async function requireUnused({ data: path, durability }: ServerConfig): Promise<void> {
+  const directory = await openDataDirectory({ path, durability });
+  await directory.close();
 }
 
 function requireLasting(config: ServerConfig): void {
