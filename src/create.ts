@@ -15,6 +15,7 @@ import { configureServer } from "./http/server.ts";
 import { Traffic } from "./http/traffic.ts";
 import { countOf, diskOf, sumOf } from "./metrics/measures.ts";
 import { createMetrics } from "./metrics/metrics.ts";
+import type { Samples } from "./metrics/samples.ts";
 import type { Checked } from "./registry/check/checker.ts";
 import type { Fault } from "./registry/check/fault.ts";
 import type { Found, Recovered } from "./registry/check/finding.ts";
@@ -34,7 +35,9 @@ import type { Chore } from "./registry/upkeep.ts";
 import { openStores, release, type Stores, type Witnesses } from "./stores.ts";
 import { VERSION } from "./version.ts";
 
-export { METRICS_TYPE } from "./metrics/metrics.ts";
+export { createAuditMetrics, createProcessMetrics, METRICS_TYPE } from "./metrics/metrics.ts";
+export { Together } from "./metrics/together.ts";
+export { openAuditFile } from "./stores.ts";
 /** What operators are told. */
 export type {
   Checked,
@@ -56,6 +59,7 @@ export type {
   RequestLine,
   Restored,
   Rot,
+  Samples,
   Scrubbed,
   Source,
   SourceBytes,
@@ -76,6 +80,8 @@ export interface Host {
   readonly log?: Logger;
   /** Writes the line of each request, for those who keep them elsewhere. Default: `log.info(line, "request")`. */
   readonly logRequest?: (line: RequestLine) => void;
+  /** Takes each line of the audit log, for those who keep it elsewhere. Default: the file that `auditLog` names. */
+  readonly logAudit?: (line: string) => void;
   /** Whether requests for paths that are not layerd's go on to the next middleware. Default: true. */
   readonly passUnknown?: boolean;
 }
@@ -88,6 +94,8 @@ export interface Layerd {
   readonly registry: Registry;
   /** What has been counted, in the text format of Prometheus (docs/operations.md). Of the process itself it says nothing. */
   metrics(): Promise<string>;
+  /** The same as plain values, for an application of several processes to put together. */
+  samples(): Promise<Samples>;
   /** Goes on in the file that is under the name of the audit log now, for those who have moved it away. */
   reopenAuditLog(): Promise<void>;
   /** Gives the application's server the settings that long transfers need. Call it before `listen`. */
@@ -105,7 +113,7 @@ export interface Layerd {
 export async function createLayerd(config: StoreOptions = {}, host: Host = {}): Promise<Layerd> {
   const settings = resolveStoreConfig(config);
   const log = host.log ?? pino({ level: "silent" });
-  const stores = await openStores(settings, log);
+  const stores = await openStores(settings, log, host.logAudit);
   const registry = createRegistry(stores, {
     rules: rulesOf(settings),
     uploadTtl: settings.uploadTtl,
@@ -124,23 +132,25 @@ export async function createLayerd(config: StoreOptions = {}, host: Host = {}): 
   });
   const requests = new RequestCounts();
   const traffic = new Traffic();
+  const metrics = createMetrics({
+    ...{ version: VERSION, requests, traffic, commits: stores.commits },
+    collections: registry.collector.record,
+    scrubs: registry.scrubber.record,
+    quarantine: settings.memory ? undefined : () => sumOf(stores.blobs.quarantined()),
+    cache: stores.cacheCounts,
+    sessions: async () => ({
+      begun: await countOf(stores.blobs.uploads()),
+      announced: registry.sessions.announced,
+    }),
+    disk: stores.directory === undefined ? undefined : () => diskOf(settings.data),
+    auditLost: stores.audit && (() => stores.audit?.lost ?? 0),
+  });
   let closing: Promise<void> | undefined;
   return {
     middleware: makeMiddleware(settings, host, { registry, stores, requests, log }),
     registry,
-    metrics: createMetrics({
-      ...{ version: VERSION, requests, traffic, commits: stores.commits },
-      collections: registry.collector.record,
-      scrubs: registry.scrubber.record,
-      quarantine: settings.memory ? undefined : () => sumOf(stores.blobs.quarantined()),
-      cache: stores.cacheCounts,
-      sessions: async () => ({
-        begun: await countOf(stores.blobs.uploads()),
-        announced: registry.sessions.announced,
-      }),
-      disk: stores.directory === undefined ? undefined : () => diskOf(settings.data),
-      auditLost: stores.audit && (() => stores.audit?.lost ?? 0),
-    }),
+    metrics: metrics.text,
+    samples: metrics.samples,
     reopenAuditLog: async () => await stores.audit?.reopen(),
     configureServer: (server) => {
       configureServer(server, settings.idleTimeout);
