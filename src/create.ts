@@ -155,9 +155,15 @@ function rulesOf({ repository, rules, maxLayerSize, maxManifestSize, sparse }: S
 const SWEEP_BUCKET_EVERY = 3_600_000;
 const WRITTEN_WITHIN = 24 * 3_600_000;
 
-/** What was begun so long ago that nobody will finish it is removed from a bucket. */
-function choresOf({ uploadTtl }: StoreConfig, { bucket }: Stores): Chore[] {
-  if (bucket === undefined) return [];
+/**
+ * What was begun so long ago that nobody will finish it is removed from a bucket, and so is what the database does not
+ * know. Not without `gc`: a database that was restored from an older copy does not know what was stored since.
+ */
+export function choresOf(
+  { gc, uploadTtl }: Pick<StoreConfig, "gc" | "uploadTtl">,
+  { bucket }: Pick<Stores, "bucket">,
+): Chore[] {
+  if (bucket === undefined || !gc) return [];
   const age = Math.max(uploadTtl, WRITTEN_WITHIN);
   const work = (signal: AbortSignal) => bucket.sweepOrphans(new Date(Date.now() - age), signal);
   return [{ name: "bucket", what: "sweeping the bucket", every: SWEEP_BUCKET_EVERY, work }];
