@@ -174,12 +174,19 @@ function rulesOf({ repository, rules, maxLayerSize, maxManifestSize, sparse }: S
 const SWEEP_STORE_EVERY = 3_600_000;
 const WRITTEN_WITHIN = 24 * 3_600_000;
 
-/** What was begun so long ago that nobody will finish it is removed from a store that others use, too. */
-function choresOf({ uploadTtl }: StoreConfig, { bucket, sharedFiles }: Stores): Chore[] {
+/**
+ * What was begun so long ago that nobody will finish it is removed from a store that others use, too, and so is what the
+ * database does not know of a bucket. That not without `gc`: a database that was restored from an older copy does not
+ * know what was stored since.
+ */
+export function choresOf(
+  { gc, uploadTtl }: Pick<StoreConfig, "gc" | "uploadTtl">,
+  { bucket, sharedFiles }: Pick<Stores, "bucket" | "sharedFiles">,
+): Chore[] {
   const every = SWEEP_STORE_EVERY;
   const before = (age: number) => new Date(Date.now() - age);
   const chores: Chore[] = [];
-  if (bucket !== undefined) {
+  if (bucket !== undefined && gc) {
     const age = Math.max(uploadTtl, WRITTEN_WITHIN);
     const work = (signal: AbortSignal) => bucket.sweepOrphans(before(age), signal);
     chores.push({ name: "bucket", what: "sweeping the bucket", every, work });
