@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { findTool } from "../test/tools/tools.ts";
 import type { ToolName } from "./toolkit/tools.ts";
 
 export interface Options {
@@ -40,6 +41,7 @@ export function parseOptions(args: readonly string[]): Options {
       layerd: { type: "string", default: here("../dist/cli/main.js") },
       nginx: { type: "string" },
       registry: { type: "string" },
+      versitygw: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
@@ -57,6 +59,8 @@ export function parseOptions(args: readonly string[]): Options {
       // Debian keeps it where only root looks.
       nginx: values.nginx === undefined ? ["nginx", "/usr/sbin/nginx"] : [values.nginx],
       registry: [values.registry ?? "registry"],
+      // Tests need it too, and .ci/setup puts it where they look.
+      versitygw: [values.versitygw ?? findTool("versitygw") ?? "versitygw"],
     },
   };
 }

@@ -16,6 +16,7 @@ Usage: node bench/run.ts [options]
   --layerd FILE     entry file of the layerd to measure (default: dist/cli/main.js, which make bench compiles)
   --nginx FILE      nginx, when it is not on the PATH
   --registry FILE   the CNCF registry, when it is not on the PATH
+  --versitygw FILE  versitygw, an S3 server, when it is neither there nor where .ci/setup puts it
   --help            this text
 
 Scenarios:

@@ -1,4 +1,5 @@
-import { type Resolved, resolve } from "./config/resolve.ts";
+import { type Resolved, resolve, type Source } from "./config/resolve.ts";
+import type { ServerConfig } from "./config/settings.ts";
 import {
   CONFIG_FILE_VARIABLE,
   type Environment,
@@ -17,7 +18,9 @@ export {
   ConfigError,
   type Origin,
   type Resolved,
+  resolve,
   resolveStoreConfig,
+  type Source,
   storeConfigOf,
 } from "./config/resolve.ts";
 export type { RuleOptions } from "./config/rules.ts";
@@ -39,7 +42,25 @@ export function loadConfig(
   flags: Readonly<Record<string, unknown>> = {},
   environment: Environment = process.env,
 ): Resolved {
+  return resolve(readSources(flags, environment));
+}
+
+/** What was written, before anything is made of it, for processes that are to have the same settings. @throws ConfigError */
+export function readSources(
+  flags: Readonly<Record<string, unknown>>,
+  environment: Environment = process.env,
+): readonly Source[] {
   const file = typeof flags.config === "string" ? flags.config : environment[CONFIG_FILE_VARIABLE];
   const written = [flagSource(flags), environmentSource(environment)];
-  return resolve(file === undefined || file === "" ? written : [...written, fileSource(file)]);
+  return file === undefined || file === "" ? written : [...written, fileSource(file)];
+}
+
+/** What a config file says, without flags and environment: those are of one store, and a file may name another. */
+export function loadConfigFile(path: string): ServerConfig {
+  return resolve([fileSource(path)]).config;
+}
+
+/** Everything by default, in a data directory. */
+export function configOfData(data: string): ServerConfig {
+  return resolve([flagSource({ data })]).config;
 }

@@ -15,6 +15,7 @@ import { configureServer } from "./http/server.ts";
 import { Traffic } from "./http/traffic.ts";
 import { countOf, diskOf, sumOf } from "./metrics/measures.ts";
 import { createMetrics } from "./metrics/metrics.ts";
+import type { Samples } from "./metrics/samples.ts";
 import type { Checked } from "./registry/check/checker.ts";
 import type { Fault } from "./registry/check/fault.ts";
 import type { Found, Recovered } from "./registry/check/finding.ts";
@@ -23,6 +24,9 @@ import type { Collected, Verdict } from "./registry/gc/collected.ts";
 import type { Explanation, InRepository } from "./registry/gc/explainer.ts";
 import type { Stay } from "./registry/gc/stays.ts";
 import type { InTrash, Restored } from "./registry/gc/trash.ts";
+import type { Moved, MovedRepository, MoveFault } from "./registry/move/moved.ts";
+import type { MoveOptions } from "./registry/move/mover.ts";
+import type { Source, SourceBytes } from "./registry/move/source.ts";
 import { createRegistry, type Registry } from "./registry/registry.ts";
 import type { Progress } from "./registry/scrub/progress.ts";
 import type { Rot, Scrubbed } from "./registry/scrub/scrubber.ts";
@@ -31,7 +35,9 @@ import type { Chore } from "./registry/upkeep.ts";
 import { openStores, release, type Stores, type Witnesses } from "./stores.ts";
 import { VERSION } from "./version.ts";
 
-export { METRICS_TYPE } from "./metrics/metrics.ts";
+export { createAuditMetrics, createProcessMetrics, METRICS_TYPE } from "./metrics/metrics.ts";
+export { Together } from "./metrics/together.ts";
+export { openAuditFile } from "./stores.ts";
 /** What operators are told. */
 export type {
   Checked,
@@ -41,6 +47,10 @@ export type {
   Found,
   InRepository,
   InTrash,
+  Moved,
+  MovedRepository,
+  MoveFault,
+  MoveOptions,
   Progress,
   Recovered,
   Registry,
@@ -49,7 +59,10 @@ export type {
   RequestLine,
   Restored,
   Rot,
+  Samples,
   Scrubbed,
+  Source,
+  SourceBytes,
   Stay,
   Verdict,
 };
@@ -67,6 +80,8 @@ export interface Host {
   readonly log?: Logger;
   /** Writes the line of each request, for those who keep them elsewhere. Default: `log.info(line, "request")`. */
   readonly logRequest?: (line: RequestLine) => void;
+  /** Takes each line of the audit log, for those who keep it elsewhere. Default: the file that `auditLog` names. */
+  readonly logAudit?: (line: string) => void;
   /** Whether requests for paths that are not layerd's go on to the next middleware. Default: true. */
   readonly passUnknown?: boolean;
 }
@@ -79,6 +94,8 @@ export interface Layerd {
   readonly registry: Registry;
   /** What has been counted, in the text format of Prometheus (docs/operations.md). Of the process itself it says nothing. */
   metrics(): Promise<string>;
+  /** The same as plain values, for an application of several processes to put together. */
+  samples(): Promise<Samples>;
   /** Goes on in the file that is under the name of the audit log now, for those who have moved it away. */
   reopenAuditLog(): Promise<void>;
   /** Gives the application's server the settings that long transfers need. Call it before `listen`. */
@@ -96,7 +113,7 @@ export interface Layerd {
 export async function createLayerd(config: StoreOptions = {}, host: Host = {}): Promise<Layerd> {
   const settings = resolveStoreConfig(config);
   const log = host.log ?? pino({ level: "silent" });
-  const stores = await openStores(settings, log);
+  const stores = await openStores(settings, log, host.logAudit);
   const registry = createRegistry(stores, {
     rules: rulesOf(settings),
     uploadTtl: settings.uploadTtl,
@@ -115,23 +132,25 @@ export async function createLayerd(config: StoreOptions = {}, host: Host = {}): 
   });
   const requests = new RequestCounts();
   const traffic = new Traffic();
+  const metrics = createMetrics({
+    ...{ version: VERSION, requests, traffic, commits: stores.commits },
+    collections: registry.collector.record,
+    scrubs: registry.scrubber.record,
+    quarantine: settings.memory ? undefined : () => sumOf(stores.blobs.quarantined()),
+    cache: stores.cacheCounts,
+    sessions: async () => ({
+      begun: await countOf(stores.blobs.uploads()),
+      announced: registry.sessions.announced,
+    }),
+    disk: stores.directory === undefined ? undefined : () => diskOf(settings.data),
+    auditLost: stores.audit && (() => stores.audit?.lost ?? 0),
+  });
   let closing: Promise<void> | undefined;
   return {
     middleware: makeMiddleware(settings, host, { registry, stores, requests, log }),
     registry,
-    metrics: createMetrics({
-      ...{ version: VERSION, requests, traffic, commits: stores.commits },
-      collections: registry.collector.record,
-      scrubs: registry.scrubber.record,
-      quarantine: settings.memory ? undefined : () => sumOf(stores.blobs.quarantined()),
-      cache: stores.cacheCounts,
-      sessions: async () => ({
-        begun: await countOf(stores.blobs.uploads()),
-        announced: registry.sessions.announced,
-      }),
-      disk: stores.directory === undefined ? undefined : () => diskOf(settings.data),
-      auditLost: stores.audit && (() => stores.audit?.lost ?? 0),
-    }),
+    metrics: metrics.text,
+    samples: metrics.samples,
     reopenAuditLog: async () => await stores.audit?.reopen(),
     configureServer: (server) => {
       configureServer(server, settings.idleTimeout);
@@ -152,15 +171,31 @@ function rulesOf({ repository, rules, maxLayerSize, maxManifestSize, sparse }: S
 }
 
 // Milliseconds.
-const SWEEP_BUCKET_EVERY = 3_600_000;
+const SWEEP_STORE_EVERY = 3_600_000;
 const WRITTEN_WITHIN = 24 * 3_600_000;
 
-/** What was begun so long ago that nobody will finish it is removed from a bucket. */
-function choresOf({ uploadTtl }: StoreConfig, { bucket }: Stores): Chore[] {
-  if (bucket === undefined) return [];
-  const age = Math.max(uploadTtl, WRITTEN_WITHIN);
-  const work = (signal: AbortSignal) => bucket.sweepOrphans(new Date(Date.now() - age), signal);
-  return [{ name: "bucket", what: "sweeping the bucket", every: SWEEP_BUCKET_EVERY, work }];
+/**
+ * What was begun so long ago that nobody will finish it is removed from a store that others use, too, and so is what the
+ * database does not know of a bucket. That not without `gc`: a database that was restored from an older copy does not
+ * know what was stored since.
+ */
+export function choresOf(
+  { gc, uploadTtl }: Pick<StoreConfig, "gc" | "uploadTtl">,
+  { bucket, sharedFiles }: Pick<Stores, "bucket" | "sharedFiles">,
+): Chore[] {
+  const every = SWEEP_STORE_EVERY;
+  const before = (age: number) => new Date(Date.now() - age);
+  const chores: Chore[] = [];
+  if (bucket !== undefined && gc) {
+    const age = Math.max(uploadTtl, WRITTEN_WITHIN);
+    const work = (signal: AbortSignal) => bucket.sweepOrphans(before(age), signal);
+    chores.push({ name: "bucket", what: "sweeping the bucket", every, work });
+  }
+  if (sharedFiles !== undefined) {
+    const work = () => sharedFiles.sweepLeftovers(before(WRITTEN_WITHIN));
+    chores.push({ name: "leftovers", what: "sweeping what uploads have left", every, work });
+  }
+  return chores;
 }
 
 function scrubOptions(settings: StoreConfig, stores: Stores & Witnesses, log: Logger): ScrubsOptions {

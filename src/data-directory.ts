@@ -1,27 +1,21 @@
 import { constants } from "node:fs";
 import { access, mkdir, open, readFile, rename } from "node:fs/promises";
-import { hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { DatabaseSync } from "node:sqlite";
-import { StartError } from "./core/start-error.ts";
+import { DataDirectoryError } from "./data-directory/errors.ts";
+import { lockAlone, lockShared } from "./data-directory/lock.ts";
+
+export { DataDirectoryError, DataDirectoryInUseError } from "./data-directory/errors.ts";
 
 /*
  *   data/
  *     layout.json     {"version":1}
- *     lock            held by the one process that writes
+ *     lock            held by the one process that has it for itself
+ *     lock.shared     held by those that share it
  *
  * and what the stores put beside them.
  */
 
 const LAYOUT_VERSION = 1;
-
-/** Why a data directory cannot be used, in one sentence for whoever started the process. */
-export class DataDirectoryError extends StartError {
-  override readonly name: string = "DataDirectoryError";
-}
-
-/** Another process has it open. */
-export class DataDirectoryInUseError extends DataDirectoryError {}
 
 export interface DataDirectory {
   /** Absolute. */
@@ -35,29 +29,28 @@ export interface DataDirectoryOptions {
   readonly path: string;
   /** `full`: what is made here survives a power cut. */
   readonly durability: "full" | "os";
+  /** Whether others may share it, on this machine or another. Default: false. */
+  readonly shared?: boolean;
 }
 
 /**
- * Opens a data directory for this process alone.
+ * Opens a data directory, for this process alone unless it is to be shared.
  * @throws DataDirectoryError when it cannot be written, is in use (DataDirectoryInUseError), or has a layout of a later version.
  */
 export async function openDataDirectory(options: DataDirectoryOptions): Promise<DataDirectory> {
   const path = resolve(options.path);
   const sync = options.durability === "full";
   await makeWritable(path, sync);
-  const lock = takeLock(path);
+  // While it is settled nobody else gets in.
+  const lock = options.shared === true ? await lockShared(path) : lockAlone(path);
   try {
     await settleLayout(path, sync);
   } catch (error) {
     lock.close();
     throw error;
   }
-  return {
-    path,
-    close: async () => {
-      if (lock.isOpen) lock.close();
-    },
-  };
+  lock.settled();
+  return { path, close: async () => lock.close() };
 }
 
 async function makeWritable(path: string, sync: boolean): Promise<void> {
@@ -142,86 +135,5 @@ async function writeLayout(path: string, file: string, sync: boolean): Promise<v
     if (sync) await syncDirectory(path);
   } catch (error) {
     throw new DataDirectoryError(`${file} cannot be written: ${explain(error)}`, { cause: error });
-  }
-}
-
-// https://sqlite.org/rescode.html
-const SQLITE_BUSY = 5;
-// Only ever waited for while somebody else commits one row.
-const READ_TIMEOUT = 1000;
-
-interface Holder {
-  readonly pid: number;
-  readonly host: string;
-  /** ISO 8601. */
-  readonly since: string;
-}
-
-/**
- * The lock is a write transaction that stays open on an SQLite file: the kernel ends it with the process,
- * however that dies, which no file with a process number in it can say of itself (in containers every
- * server is number 1). Others can still read the row that names the holder, for that was committed before.
- *
- * These are POSIX locks: a process that opens and closes the file by other means loses its own.
- */
-function takeLock(path: string): DatabaseSync {
-  const file = join(path, "lock");
-  const self: Holder = { pid: process.pid, host: hostname(), since: new Date().toISOString() };
-  const database = openLock(file);
-  try {
-    database.exec("BEGIN IMMEDIATE");
-    recordHolder(database, self);
-    database.exec("BEGIN IMMEDIATE");
-    return database;
-  } catch (error) {
-    const busy = (error as { errcode?: number }).errcode === SQLITE_BUSY;
-    const holder = busy ? describe(database, self) : undefined;
-    database.close();
-    if (holder === undefined) throw lockError(file, error);
-    throw new DataDirectoryInUseError(`the data directory ${path} is in use by ${holder}`, { cause: error });
-  }
-}
-
-function openLock(file: string): DatabaseSync {
-  try {
-    return new DatabaseSync(file, { timeout: 0 });
-  } catch (error) {
-    throw lockError(file, error);
-  }
-}
-
-function lockError(file: string, error: unknown): DataDirectoryError {
-  return new DataDirectoryError(`the lock ${file} cannot be taken: ${(error as Error).message}`, {
-    cause: error,
-  });
-}
-
-/** Ends the transaction that is open. The lock counts without the row: a full disk must not stop a start. */
-function recordHolder(database: DatabaseSync, { pid, host, since }: Holder): void {
-  try {
-    database.exec("CREATE TABLE IF NOT EXISTS holder (pid INTEGER, host TEXT, since TEXT)");
-    database.exec("DELETE FROM holder");
-    database.prepare("INSERT INTO holder VALUES (?, ?, ?)").run(pid, host, since);
-    database.exec("COMMIT");
-  } catch {
-    if (database.isTransaction) database.exec("ROLLBACK");
-  }
-}
-
-function describe(database: DatabaseSync, self: Holder): string {
-  const holder = readHolder(database);
-  // Somebody came between this process's two transactions, and has not written their name yet.
-  const own = holder?.pid === self.pid && holder.host === self.host && holder.since === self.since;
-  if (holder === undefined || own) return "another process";
-  return `process ${holder.pid} on ${holder.host}, since ${holder.since}`;
-}
-
-function readHolder(database: DatabaseSync): Holder | undefined {
-  try {
-    database.exec(`PRAGMA busy_timeout = ${READ_TIMEOUT}`);
-    const row = database.prepare("SELECT pid, host, since FROM holder").get();
-    return row && { pid: Number(row.pid), host: String(row.host), since: String(row.since) };
-  } catch {
-    return undefined;
   }
 }

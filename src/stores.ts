@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
-import { AuditLog } from "./audit/audit-log.ts";
+import { AuditFile, type AuditTrouble } from "./audit/audit-file.ts";
+import { AuditLog, elsewhere } from "./audit/audit-log.ts";
 import { ConfigError, FILES, type StoreConfig } from "./config.ts";
 import type { Commit } from "./index/port.ts";
 import { CommitCounts } from "./metrics/commit-counts.ts";
@@ -15,9 +16,17 @@ export interface Witnesses {
   readonly commits: CommitCounts;
 }
 
-/** Opens what the settings name. @throws ConfigError, DataDirectoryError, DatabaseError, S3StoreError */
-export async function openStores(settings: StoreConfig, log: Logger): Promise<Stores & Witnesses> {
-  const audit = await openAuditLog(settings, log);
+/**
+ * Opens what the settings name.
+ * @param logAudit takes the lines of the audit log instead of the file that the settings name.
+ * @throws ConfigError, DataDirectoryError, DatabaseError, S3StoreError
+ */
+export async function openStores(
+  settings: StoreConfig,
+  log: Logger,
+  logAudit?: (line: string) => void,
+): Promise<Stores & Witnesses> {
+  const audit = await openAuditLog(settings, log, logAudit);
   const commits = new CommitCounts();
   const onCommit = (commit: Commit) => {
     commits.add(commit);
@@ -39,12 +48,25 @@ async function open(settings: StoreConfig, listeners: Listeners): Promise<Stores
   return await openPostgres(settings, listeners);
 }
 
-/** @throws ConfigError */
-async function openAuditLog(settings: StoreConfig, log: Logger): Promise<AuditLog | undefined> {
+async function openAuditLog(
+  settings: StoreConfig,
+  log: Logger,
+  logAudit: ((line: string) => void) | undefined,
+): Promise<AuditLog | undefined> {
+  if (logAudit !== undefined) return new AuditLog(elsewhere(logAudit));
+  const file = await openAuditFile(settings, log);
+  return file && new AuditLog(file);
+}
+
+/** The file that the settings name; `undefined` when they name none. @throws ConfigError */
+export async function openAuditFile(
+  settings: Pick<StoreConfig, "auditLog" | "auditLogSize" | "auditLogFiles">,
+  log: AuditTrouble,
+): Promise<AuditFile | undefined> {
   const { auditLog: path, auditLogSize: maxSize, auditLogFiles: keep } = settings;
   if (path === "") return undefined;
   try {
-    return await AuditLog.open(path, { maxSize, keep, log });
+    return await AuditFile.open(path, { maxSize, keep, log });
   } catch (error) {
     const { message } = error as Error;
     throw new ConfigError(

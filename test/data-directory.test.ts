@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { DataDirectoryError, openDataDirectory } from "../src/data-directory.ts";
+import { DataDirectoryError, DataDirectoryInUseError, openDataDirectory } from "../src/data-directory.ts";
 import { SKIPPED } from "./tools/tools.ts";
 
 async function temporaryDirectory(t: ExecutionContext): Promise<string> {
@@ -17,10 +17,18 @@ function open(path: string) {
   return openDataDirectory({ path, durability: "full" });
 }
 
+function share(path: string) {
+  return openDataDirectory({ path, durability: "full", shared: true });
+}
+
 /** Another process that holds the directory. Ended with the test. */
-async function holder(t: ExecutionContext, path: string): Promise<ChildProcess> {
+async function holder(
+  t: ExecutionContext,
+  path: string,
+  how: "alone" | "shared" = "alone",
+): Promise<ChildProcess> {
   const script = join(import.meta.dirname, "data-directory-holder.ts");
-  const child = spawn(process.execPath, [script, path], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [script, path, how], { stdio: ["ignore", "pipe", "inherit"] });
   t.teardown(() => child.kill("SIGKILL"));
   await once(child.stdout, "data");
   return child;
@@ -31,7 +39,7 @@ test("a data directory is made with its parents, and says what layout it has", a
   const directory = await open(path);
   t.is(directory.path, path);
   t.is(await readFile(join(path, "layout.json"), "utf8"), '{"version":1}\n');
-  t.deepEqual((await readdir(path)).sort(), ["layout.json", "lock"]);
+  t.deepEqual((await readdir(path)).sort(), ["layout.json", "lock", "lock.shared"]);
   await directory.close();
 });
 
@@ -74,22 +82,83 @@ test("a holder that was killed holds nothing any more", async (t) => {
   await directory.close();
 });
 
-test("of many processes that open it at once, one gets it", async (t) => {
-  const path = await temporaryDirectory(t);
+/** What processes say that open it at once, each in its way: `open`, or why not. */
+async function openedAtOnce(t: ExecutionContext, path: string, ways: readonly string[]): Promise<string[]> {
   const script = join(import.meta.dirname, "data-directory-holder.ts");
-  const children = Array.from({ length: 5 }, () =>
-    spawn(process.execPath, [script, path], { stdio: "pipe" }),
-  );
-  const outcomes = children.map(async (child) => {
+  const outcomes = ways.map(async (how) => {
+    const child = spawn(process.execPath, [script, path, how], { stdio: "pipe" });
     t.teardown(() => child.kill("SIGKILL"));
     const errors: string[] = [];
     child.stderr.on("data", (chunk) => errors.push(String(chunk)));
     const first = await Promise.race([once(child.stdout, "data"), once(child, "close")]);
     return Buffer.isBuffer(first[0]) ? "open" : errors.join("");
   });
-  const answers = await Promise.all(outcomes);
+  return await Promise.all(outcomes);
+}
+
+test("of many processes that open it at once, one gets it", async (t) => {
+  const path = await temporaryDirectory(t);
+  const answers = await openedAtOnce(t, path, Array(5).fill("alone"));
   t.is(answers.filter((answer) => answer === "open").length, 1);
   for (const answer of answers) if (answer !== "open") t.regex(answer, /is in use by/);
+});
+
+test("many processes that open it at once to share it all get it", async (t) => {
+  const path = await temporaryDirectory(t);
+  const answers = await openedAtOnce(t, path, Array(8).fill("shared"));
+  t.deepEqual(answers, Array(8).fill("open"));
+});
+
+test("of processes that open it at once in both ways, one gets it, or those that share it do", async (t) => {
+  const path = await temporaryDirectory(t);
+  const ways = Array.from({ length: 8 }, (_, i) => (i % 2 === 0 ? "alone" : "shared"));
+  const answers = await openedAtOnce(t, path, ways);
+  const open = ways.filter((_, i) => answers[i] === "open");
+  t.true(open.length > 0, answers.join("\n"));
+  t.true(open.every((how) => how === "shared") || open.length === 1, open.join());
+  for (const answer of answers) if (answer !== "open") t.regex(answer, /is in use by/);
+});
+
+test("who wants it alone is refused while others share it, and told of the last of them", async (t) => {
+  const path = await temporaryDirectory(t);
+  const [first, last] = [await holder(t, path, "shared"), await holder(t, path, "shared")];
+  const own = await share(path);
+  await own.close();
+  for (const child of [last, first]) {
+    const error = await t.throwsAsync(open(path), { instanceOf: DataDirectoryInUseError });
+    t.regex(
+      error.message,
+      /is in use by processes that share it \(the last to come was process \d+ on .*, since 20/,
+    );
+    child.kill("SIGKILL");
+    await once(child, "exit");
+  }
+  await (await open(path)).close();
+});
+
+test("who would share it is refused while another has it alone, and told who", async (t) => {
+  const path = await temporaryDirectory(t);
+  await (await share(path)).close();
+  const child = await holder(t, path);
+  const error = await t.throwsAsync(share(path), { instanceOf: DataDirectoryInUseError });
+  t.true(
+    error.message.includes(`is in use by process ${child.pid} on ${hostname()}, since 20`),
+    error.message,
+  );
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  await (await share(path)).close();
+});
+
+test("it is shared within one process, too", async (t) => {
+  const path = await temporaryDirectory(t);
+  const [first, second] = await Promise.all([share(path), share(path)]);
+  await t.throwsAsync(open(path), { instanceOf: DataDirectoryInUseError });
+  await first?.close();
+  await t.throwsAsync(open(path), { instanceOf: DataDirectoryInUseError });
+  await second?.close();
+  await second?.close();
+  await (await open(path)).close();
 });
 
 /** Starts a holder as process 1 of a namespace of its own, as in a container; `undefined` where that is not allowed. */

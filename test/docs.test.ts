@@ -47,7 +47,7 @@ test("every link between the documents leads somewhere", async (t) => {
   for (const file of [
     "README.md",
     "CONTRIBUTING.md",
-    ...(await readdir("docs")).map((name) => `docs/${name}`),
+    ...(await readdir("docs", { recursive: true })).map((name) => `docs/${name}`),
   ]) {
     if (!file.endsWith(".md")) continue;
     for (const [, target = ""] of (await readFile(file, "utf8")).matchAll(/\]\(([^)#]+)[^)]*\)/g)) {

@@ -24,7 +24,7 @@ const AREAS = {
   auth: /^auth\//,
   config: /^config(?:\.ts|\/)/,
   version: /^version\.ts$/,
-  "data directory": /^data-directory\.ts$/,
+  "data directory": /^data-directory(?:\.ts|\/)/,
   http: /^http\//,
   audit: /^audit\//,
   metrics: /^metrics\//,
@@ -86,7 +86,6 @@ const PACKAGES: Readonly<Record<string, readonly Area[]>> = {
   kysely: ["postgres"],
   "@aws-sdk/client-s3": ["s3 driver"],
   "@aws-sdk/s3-request-presigner": ["s3 driver"],
-  "hash-wasm": ["s3 driver"],
 };
 
 // Pure computations: what core may use. Types of Node's are erased, and may come from anywhere in it.

@@ -6,6 +6,7 @@ import { manifestPost } from "./manifest-post.ts";
 import { memory } from "./memory.ts";
 import { range } from "./range.ts";
 import { registryGet } from "./registry-get.ts";
+import { s3Upload } from "./s3-upload.ts";
 import { smallGet } from "./small-get.ts";
 import { startUp } from "./start-up.ts";
 import { tags } from "./tags.ts";
@@ -23,5 +24,6 @@ export const SCENARIOS: readonly Scenario[] = [
   tags,
   startUp,
   memory,
+  s3Upload,
   gc,
 ];

@@ -5,7 +5,7 @@ export interface Tool {
   readonly version: string;
 }
 
-export type ToolName = "curl" | "wrk" | "nginx" | "registry";
+export type ToolName = "curl" | "wrk" | "nginx" | "registry" | "versitygw";
 export type Tools = { readonly [name in ToolName]: Tool | undefined };
 
 const VERSION_FLAG: Readonly<Record<ToolName, string>> = {
@@ -13,6 +13,7 @@ const VERSION_FLAG: Readonly<Record<ToolName, string>> = {
   wrk: "-v",
   nginx: "-v",
   registry: "--version",
+  versitygw: "--version",
 };
 
 /** How to get what is missing, one sentence a tool. */
@@ -23,6 +24,7 @@ export const HOW_TO_GET: Readonly<Record<ToolName, string>> = {
   registry:
     "the CNCF registry is not here: go install github.com/distribution/distribution/v3/cmd/registry@latest, " +
     "and say where it is with --registry FILE.",
+  versitygw: "versitygw is not here: run .ci/setup, or say where it is with --versitygw FILE.",
 };
 
 /** Looks for every tool and asks its version. `commands` holds the names or paths to try, in order. */

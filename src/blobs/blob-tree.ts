@@ -22,14 +22,17 @@ interface Branch {
 export class BlobTree {
   readonly root: string;
   readonly uploads: SyncedDirectory;
+  /** Whether other processes use it. */
+  readonly shared: boolean;
   readonly #sync: ((path: string) => Promise<void>) | undefined;
   readonly #branches: Readonly<Record<DigestAlgorithm, Branch>>;
 
   /** @param sync how a directory is made durable; `undefined` leaves it to the kernel. */
-  constructor(root: string, sync: ((path: string) => Promise<void>) | undefined) {
+  constructor(root: string, sync: ((path: string) => Promise<void>) | undefined, shared = false) {
     this.root = root;
+    this.shared = shared;
     this.#sync = sync;
-    this.uploads = new SyncedDirectory(uploadsDirectory(root), { sync });
+    this.uploads = this.#directory(uploadsDirectory(root));
     this.#branches = { sha256: this.#branch("sha256"), sha512: this.#branch("sha512") };
   }
 
@@ -60,7 +63,7 @@ export class BlobTree {
     const name = shardOf(digest);
     const known = shards.get(name);
     if (known !== undefined) return known;
-    const directory = new SyncedDirectory(shardDirectory(this.root, digest), { parent, sync: this.#sync });
+    const directory = this.#directory(shardDirectory(this.root, digest), parent);
     shards.set(name, directory);
     return directory;
   }
@@ -93,8 +96,12 @@ export class BlobTree {
   }
 
   #branch(algorithm: DigestAlgorithm): Branch {
-    const directory = new SyncedDirectory(algorithmDirectory(this.root, algorithm), { sync: this.#sync });
-    return { directory, shards: new Map() };
+    return { directory: this.#directory(algorithmDirectory(this.root, algorithm)), shards: new Map() };
+  }
+
+  #directory(path: string, parent?: SyncedDirectory): SyncedDirectory {
+    const options = { sync: this.#sync, shared: this.shared };
+    return new SyncedDirectory(path, parent === undefined ? options : { ...options, parent });
   }
 }
 

@@ -46,14 +46,14 @@ export class FileReader implements BlobReader {
   }
 
   stat(digest: Digest): Promise<BlobStat | undefined> {
-    const known = this.#known.get(digest);
-    if (known === undefined || this.#closed || !known.directory.settled) return this.#look(digest);
+    const known = this.#atOnce(digest);
+    if (known === undefined) return this.#look(digest);
     return Promise.resolve(known.rotten ? undefined : known.stat);
   }
 
   open(digest: Digest): Awaitable<BlobHandle | undefined> {
-    const known = this.#known.get(digest);
-    if (known === undefined || this.#closed || !known.directory.settled) return this.#open(digest);
+    const known = this.#atOnce(digest);
+    if (known === undefined) return this.#open(digest);
     if (known.rotten) return undefined;
     if (known.blob === undefined) return this.#openKnown(known) ?? this.#open(digest);
     this.#counts.hits += 1;
@@ -75,15 +75,25 @@ export class FileReader implements BlobReader {
     this.#closed = true;
   }
 
+  /**
+   * What is known well enough to be told at once. Nothing is where other processes move blobs: a look is due each time
+   * then, and not from this thread, for a file may be far away.
+   */
+  #atOnce(digest: Digest): KnownBlob | undefined {
+    if (this.#closed || this.#tree.shared) return undefined;
+    const known = this.#known.get(digest);
+    return known?.directory.settled === true ? known : undefined;
+  }
+
   async #look(digest: Digest): Promise<BlobStat | undefined> {
     this.#assertOpen();
     const directory = this.#tree.directory(digest);
     const { version } = directory;
     const found = await stat(this.#tree.path(digest)).catch(nothing);
     if (found === undefined || !found.isFile()) return undefined;
-    await directory.sync();
+    await this.#settle(digest, found);
     // It may have become known meanwhile, and then more is known than can be told from here.
-    const known = this.#known.get(digest) ?? this.#learn(digest, found, version, {});
+    const known = this.#known.same(digest, found) ?? this.#learn(digest, found, version, {});
     return known.rotten ? undefined : known.stat;
   }
 
@@ -104,9 +114,21 @@ export class FileReader implements BlobReader {
   async #handle(digest: Digest, fd: number, version: number): Promise<BlobHandle | undefined> {
     const found = fstatSync(fd);
     if (!found.isFile()) return undefined;
-    await this.#tree.directory(digest).sync();
+    await this.#settle(digest, found);
+    const known = this.#known.same(digest, found);
+    if (known?.rotten === true) return undefined;
+    if (known?.blob !== undefined) {
+      this.#counts.hits += 1;
+      return known.blob;
+    }
     if (found.size <= SMALL) return await this.#load(digest, fd, found, version);
     return new FileBlob(this.#learn(digest, found, version, {}).stat, fd, this.#memory);
+  }
+
+  /** Makes sure that the name under which a file was found is durable. It was, of one that is known. */
+  async #settle(digest: Digest, found: Stats): Promise<void> {
+    const directory = this.#tree.directory(digest);
+    if (this.#known.same(digest, found) === undefined || !directory.settled) await directory.sync();
   }
 
   /** A large blob that was looked at before: the kernel has at hand what opening it takes. */

@@ -59,8 +59,8 @@ export class FileSweeper implements BlobSweeper {
     const path = this.#tree.path(digest);
     const found = await stat(path).catch(nothing);
     if (found === undefined) return undefined;
-    await this.#moveOut(digest, trashPath(this.#tree.root, digest));
-    return { digest, size: found.size };
+    const moved = await this.#moveOut(digest, trashPath(this.#tree.root, digest));
+    return moved ? { digest, size: found.size } : undefined;
   }
 
   async *discarded(): AsyncGenerator<Discarded> {
@@ -82,7 +82,13 @@ export class FileSweeper implements BlobSweeper {
   async restore(digest: Digest): Promise<boolean> {
     const path = trashPath(this.#tree.root, digest);
     if ((await stat(path).catch(nothing)) === undefined) return false;
-    await this.#tree.moveIn(path, digest);
+    try {
+      await this.#tree.moveIn(path, digest);
+    } catch (error) {
+      // Somebody else has purged it, or restored it: then that is still to be made sure of.
+      if (!isMissing(error)) throw error;
+      return (await this.#reader.stat(digest)) !== undefined;
+    }
     await this.#tree.directory(digest).sync();
     return true;
   }
@@ -107,25 +113,39 @@ export class FileSweeper implements BlobSweeper {
 
   /** Its number tells a file from one that has taken its place: no other has it while this one is open. */
   async #quarantine(digest: Digest, { dev, ino }: Stats): Promise<Moved | false> {
-    const there = await stat(this.#tree.path(digest)).catch(nothing);
-    if (there === undefined || there.dev !== dev || there.ino !== ino) return false;
+    const isThat = (found: Stats | undefined) => found?.dev === dev && found.ino === ino;
+    if (!isThat(await stat(this.#tree.path(digest)).catch(nothing))) return false;
     const file = quarantinePath(this.#tree.root, digest);
-    await this.#moveOut(digest, file);
-    return { file };
+    if (!(await this.#moveOut(digest, file))) return false;
+    if (isThat(await stat(file).catch(nothing))) return { file };
+    // Another process has stored it anew just then, and it was that which was moved.
+    await this.#tree.moveIn(file, digest);
+    await this.#tree.directory(digest).sync();
+    return false;
   }
 
-  async #moveOut(digest: Digest, to: string): Promise<void> {
+  /** False when it is not there. */
+  async #moveOut(digest: Digest, to: string): Promise<boolean> {
     const now = new Date();
-    // Before it is moved: were it after, a crash between the two would leave one that looks moved long ago.
-    await utimes(this.#tree.path(digest), now, now).catch(fail);
-    try {
+    const move = async () => {
+      // Before it is moved: were it after, a crash between the two would leave one that looks moved long ago.
+      await utimes(this.#tree.path(digest), now, now).catch(fail);
       await this.#tree.moveOut(digest, to);
+    };
+    try {
+      // Either is missing then: the file, or the directory that it is to be in.
+      await move().catch(async (error: unknown) => {
+        if (!isMissing(error)) throw error;
+        await mkdir(dirname(to), { recursive: true }).catch(fail);
+        await move();
+      });
     } catch (error) {
       if (!isMissing(error)) throw error;
-      await mkdir(dirname(to), { recursive: true }).catch(fail);
-      await this.#tree.moveOut(digest, to);
+      return false;
+    } finally {
+      this.#reader.gone(digest);
     }
-    this.#reader.gone(digest);
+    return true;
   }
 
   async *#movedTo(

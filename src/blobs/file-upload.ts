@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import type { Lock } from "../cluster/port.ts";
 import type { Digest, DigestAlgorithm } from "../core/digest.ts";
 import { LayerdError } from "../core/errors.ts";
 import {
@@ -33,6 +34,8 @@ export interface FileUploadState {
   readonly synced: number;
   readonly head: Buffer;
   readonly committed: BlobStat | undefined;
+  /** What keeps others off, when several processes use the directory; released when the upload is not open any more. */
+  readonly lock?: Lock | undefined;
 }
 
 /** An upload into a file, which becomes the blob. */
@@ -40,6 +43,7 @@ export class FileUpload implements BlobUpload {
   readonly id: UploadId;
   readonly #context: UploadContext;
   readonly #record: RecordFile | undefined;
+  readonly #lock: Lock | undefined;
   readonly #content: UploadContent;
   readonly #exclusive = new Exclusive();
   #note: unknown;
@@ -53,10 +57,11 @@ export class FileUpload implements BlobUpload {
     this.id = state.id;
     this.#note = state.note;
     this.#record = record;
+    this.#lock = state.lock;
     this.#committed = state.committed;
     this.#content = new UploadContent(context, {
       ...state,
-      path: uploadPath(context.tree.root, state.id),
+      path: uploadPath(context.tree.root, state.id, record?.file),
       resumable: record !== undefined,
       onSynced: async (synced) => await record?.write({ synced }),
     });
@@ -129,7 +134,11 @@ export class FileUpload implements BlobUpload {
   }
 
   #assertOpen(): void {
-    if (this.#ended) throw new LayerdError("BLOB_UPLOAD_UNKNOWN");
+    if (!this.#ended) return;
+    // Not unknown: another process has it.
+    throw this.#lock?.signal.aborted === true
+      ? this.#lock.signal.reason
+      : new LayerdError("BLOB_UPLOAD_UNKNOWN");
   }
 
   #assertUnfinished(): void {
@@ -178,7 +187,7 @@ export class FileUpload implements BlobUpload {
     await this.#content.publish(stat.digest);
     this.#committed = stat;
     await this.#content.close();
-    if (this.#record === undefined) this.#forget();
+    if (this.#record === undefined) await this.#forget();
     return stat;
   }
 
@@ -192,29 +201,46 @@ export class FileUpload implements BlobUpload {
 
   async #letGo(): Promise<void> {
     try {
-      await this.#content.close();
+      if (this.#lock !== undefined) await this.#handOver(this.#lock);
     } finally {
-      this.#forget();
+      await this.#content.close().finally(() => this.#forget());
     }
   }
 
-  /** Removes the record first: without it the rest is a leftover that the next start removes. */
+  /** Whoever has taken over without having been let must not be disturbed: what is theirs is not touched then. */
+  async #handOver(lock: Lock): Promise<void> {
+    const before = this.#content.synced;
+    try {
+      if (lock.lost || this.#committed !== undefined) return;
+      await this.#content.handOver();
+      if (this.#content.synced !== before) await this.#record?.write({ synced: this.#content.synced });
+    } finally {
+      await this.#content.letGo();
+    }
+  }
+
+  /** Removes the record first: without it the rest is a leftover, which is removed some time. */
   async #discard(): Promise<void> {
-    const { root } = this.#context.tree;
     try {
       await this.#content.close();
-      if (this.#record !== undefined) {
-        await remove(recordPath(root, this.id));
-        await remove(newRecordPath(root, this.id));
-      }
-      await this.#content.remove();
+      if (this.#lock?.lost !== true) await this.#remove();
     } finally {
-      this.#forget();
+      await this.#forget();
     }
   }
 
-  #forget(): void {
+  async #remove(): Promise<void> {
+    const { root } = this.#context.tree;
+    if (this.#record !== undefined) {
+      await remove(recordPath(root, this.id));
+      await remove(newRecordPath(root, this.id));
+    }
+    await this.#content.remove();
+  }
+
+  async #forget(): Promise<void> {
     this.#ended = true;
+    await this.#lock?.release();
     this.#context.ended(this);
   }
 }

@@ -1,5 +1,6 @@
 import type { Stats } from "node:fs";
 import { resolve } from "node:path";
+import type { Locks } from "../cluster/port.ts";
 import { BlobTree } from "./blob-tree.ts";
 import { readBootId } from "./boot.ts";
 import { TransferMemory } from "./buffers.ts";
@@ -14,7 +15,7 @@ import { StoredUploads } from "./stored-uploads.ts";
 import { directorySync } from "./sync.ts";
 
 export interface FilesystemOptions {
-  /** The data directory; made when it is missing. One process at a time may use it. */
+  /** The data directory; made when it is missing. */
   readonly directory: string;
   /** `full`: what is acknowledged survives a power cut. `os`: nothing is synced; it survives the process. */
   readonly durability: "full" | "os";
@@ -23,23 +24,34 @@ export interface FilesystemOptions {
   readonly log?: BlobLog;
   /** Where reads of small blobs are counted. */
   readonly cacheCounts?: CacheCounts;
+  /** What processes agree by that use the directory at the same time; without it, it must be this one's alone. */
+  readonly locks?: Locks;
 }
 
+/** A blob store, and what only one in files can do. */
+export interface FileBlobStore extends BlobStore {
+  /** Removes what uploads that broke off have left, if it was not touched since; the work goes on in the background. */
+  sweepLeftovers(olderThan: Date): Promise<void>;
+}
+
+// Milliseconds. What a process writes to is touched more often; the clocks of machines differ by less.
+const TOUCHED_WITHIN = 24 * 3_600_000;
+
 /** Blobs in files, laid out as `paths.ts` shows. The caller closes the store. */
-export async function openFilesystemBlobs(options: FilesystemOptions): Promise<BlobStore> {
-  const { durability, minFree, log, cacheCounts: counts } = options;
+export async function openFilesystemBlobs(options: FilesystemOptions): Promise<FileBlobStore> {
+  const { durability, minFree, log, cacheCounts: counts, locks } = options;
   const root = resolve(options.directory);
   const durable = durability === "full";
-  const tree = new BlobTree(root, directorySync(durable));
+  const tree = new BlobTree(root, directorySync(durable), locks !== undefined);
   await tree.prepare();
   const memory = new TransferMemory();
   const threads = new HashThreads();
   const reader = new FileReader({ tree, memory, log, counts });
-  const stored = new StoredUploads({ tree, durable, boot: await readBootId(), reader, log });
   const space = new FreeSpace(root, minFree);
+  const stored = new StoredUploads({ tree, durable, boot: await readBootId(), reader, space, log });
   const published = (stat: BlobStat, found: Stats) => reader.stored(stat, found);
-  const ingester = new FileIngester({ tree, durable, memory, threads, space, published }, stored);
-  await ingester.clean(log);
+  const ingester = new FileIngester({ tree, durable, memory, threads, space, published }, stored, locks);
+  await ingester.clean(log, locks && new Date(Date.now() - TOUCHED_WITHIN));
   const sweeper = new FileSweeper(tree, reader, { memory, space });
   const close = async () => {
     await ingester.close();
@@ -63,6 +75,7 @@ export async function openFilesystemBlobs(options: FilesystemOptions): Promise<B
     quarantined: () => sweeper.quarantined(),
     dispose: (digest) => sweeper.dispose(digest),
     short: () => sweeper.short(),
+    sweepLeftovers: (olderThan) => ingester.clean(log, olderThan),
     close: () => {
       closing ??= close();
       return closing;

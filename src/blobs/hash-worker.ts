@@ -4,28 +4,49 @@ import { type MessagePort, parentPort } from "node:worker_threads";
 import type { DigestAlgorithm } from "../core/digest.ts";
 import { free } from "./chunk-memory.ts";
 
-/** What the hashing thread is asked to do. `read`, `take` and `digest` are answered, in the order of asking. */
+/** What the hashing thread is asked to do. All but `begin` and `drop` are answered, in the order of asking. */
 export type HashRequest =
-  /** Begins with the first byte of a file that is open in this process. */
+  /** Begins with the first byte of a file that is open in this process, or, without one, of parts. */
   | {
       readonly type: "begin";
       readonly session: number;
-      readonly fd: number;
+      readonly fd?: number;
       readonly algorithms: readonly DigestAlgorithm[];
     }
   /** Hashes what follows in the file, until offset `to`. */
   | { readonly type: "read"; readonly session: number; readonly to: number }
   /** Hashes what follows: chunks whose memory has come along, and ends here. */
   | { readonly type: "take"; readonly session: number; readonly chunks: readonly Uint8Array[] }
+  /**
+   * Hashes what follows: bytes `from` to `to` of memory that has come along, and goes back with the answer. With it
+   * come the digests until here, and the SHA-256 of the part that these bytes belong to; `last`: it ends here.
+   */
+  | {
+      readonly type: "part";
+      readonly session: number;
+      readonly memory: ArrayBuffer;
+      readonly from: number;
+      readonly to: number;
+      readonly last: boolean;
+    }
   /** Answered with the digests, in hexadecimal and in the order of the algorithms. Ends the session. */
   | { readonly type: "digest"; readonly session: number }
   | { readonly type: "drop"; readonly session: number };
 
-export type HashReply = { readonly digests: readonly string[] } | { readonly error: Error };
+export interface HashAnswer {
+  /** In hexadecimal and in the order of the algorithms, where they were asked for. */
+  readonly digests: readonly string[];
+  /** After `part`. */
+  readonly part?: { readonly sha256: string; readonly memory: ArrayBuffer };
+}
+
+export type HashReply = HashAnswer | { readonly error: Error };
 
 interface Session {
-  readonly fd: number;
+  readonly fd: number | undefined;
   readonly hashes: readonly Hash[];
+  /** Of the part that has begun. */
+  part: Hash;
   offset: number;
 }
 
@@ -37,7 +58,9 @@ function serve(port: MessagePort): void {
   const buffer = Buffer.allocUnsafeSlow(BUFFER);
   port.on("message", (request: HashRequest) => {
     const reply = answer(sessions, request, buffer);
-    if (reply !== undefined) port.postMessage(reply);
+    if (reply === undefined) return;
+    const memory = "part" in reply ? reply.part?.memory : undefined;
+    port.postMessage(reply, memory === undefined ? [] : [memory]);
   });
 }
 
@@ -46,13 +69,16 @@ function answer(sessions: Map<number, Session>, request: HashRequest, buffer: Bu
   switch (request.type) {
     case "begin": {
       const hashes = request.algorithms.map((algorithm) => createHash(algorithm));
-      sessions.set(request.session, { fd: request.fd, hashes, offset: 0 });
+      const part = createHash("sha256");
+      sessions.set(request.session, { fd: request.fd, hashes, part, offset: 0 });
       return undefined;
     }
     case "read":
       return session && hashTo(session, request.to, buffer);
     case "take":
       return session && hashChunks(session, request.chunks);
+    case "part":
+      return session && hashPart(session, request);
     case "digest":
       sessions.delete(request.session);
       return { digests: session?.hashes.map((hash) => hash.digest("hex")) ?? [] };
@@ -66,6 +92,7 @@ function answer(sessions: Map<number, Session>, request: HashRequest, buffer: Bu
 
 function hashTo(session: Session, to: number, buffer: Buffer): HashReply {
   try {
+    if (session.fd === undefined) throw new Error("there is no file to read from");
     while (session.offset < to) {
       const length = Math.min(buffer.length, to - session.offset);
       const count = readSync(session.fd, buffer, 0, length, session.offset);
@@ -86,6 +113,17 @@ function hashChunks(session: Session, chunks: readonly Uint8Array[]): HashReply 
     free(chunk);
   }
   return { digests: [] };
+}
+
+function hashPart(session: Session, request: Extract<HashRequest, { type: "part" }>): HashAnswer {
+  const { memory, to, last } = request;
+  for (let at = request.from; at < to; at += BUFFER) {
+    const slice = new Uint8Array(memory, at, Math.min(BUFFER, to - at));
+    for (const hash of [session.part, ...session.hashes]) hash.update(slice);
+  }
+  const sha256 = session.part.copy().digest("hex");
+  if (last) session.part = createHash("sha256");
+  return { digests: session.hashes.map((hash) => hash.copy().digest("hex")), part: { sha256, memory } };
 }
 
 if (parentPort !== null) serve(parentPort);

@@ -1,10 +1,6 @@
 import { availableParallelism } from "node:os";
-import { extname } from "node:path";
-import { Worker } from "node:worker_threads";
 import type { DigestAlgorithm } from "../core/digest.ts";
-import { LayerdError } from "../core/errors.ts";
-import { toStoreError } from "./disk.ts";
-import type { HashReply, HashRequest } from "./hash-worker.ts";
+import { HashThread } from "./hash-thread.ts";
 
 // More would only take processors from receiving and writing.
 const THREADS_MAX = 4;
@@ -13,20 +9,17 @@ const THREADS_MAX = 4;
 const SLICE = 8 * 1024 * 1024;
 
 /**
- * Threads that hash files while they are being written, so that receiving, hashing and writing an upload
- * overlap. The memory of what has been written moves to the thread, which frees it; what is not at hand any more
- * it reads from the file. Threads start when they are first needed, and keep the process
- * alive only while they work. The state of a hash cannot leave its thread: a session stays where it began.
+ * Threads that hash what uploads bring, so that receiving, hashing and writing overlap. They start when they are
+ * first needed, and keep the process alive only while they work. The state of a hash cannot leave its thread: a
+ * session stays where it began.
  */
 export class HashThreads {
   readonly #max = Math.min(THREADS_MAX, Math.max(1, availableParallelism() - 1));
   #threads: HashThread[] = [];
-  #sessions = 0;
 
   /** Begins with a file's first byte. The caller ends the session with `digest` or `drop`. */
   begin(fd: number, algorithms: readonly DigestAlgorithm[]): HashSession {
-    this.#sessions += 1;
-    return new HashSession(this.#leastBusy(), { session: this.#sessions, fd, algorithms });
+    return new HashSession(this.leastBusy(), { fd, algorithms });
   }
 
   async close(): Promise<void> {
@@ -35,7 +28,8 @@ export class HashThreads {
     await Promise.all(threads.map((thread) => thread.stop()));
   }
 
-  #leastBusy(): HashThread {
+  /** The thread that the next session belongs to. */
+  leastBusy(): HashThread {
     this.#threads = this.#threads.filter((thread) => thread.alive);
     const [first] = this.#threads.toSorted((a, b) => a.sessions - b.sessions);
     if (first !== undefined && (first.sessions === 0 || this.#threads.length >= this.#max)) return first;
@@ -45,7 +39,10 @@ export class HashThreads {
   }
 }
 
-/** The hashes of one file from its beginning. After a failure it is good for nothing but `drop`. */
+/**
+ * The hashes of one file from its beginning. The memory of what has been written moves to the thread, which frees it;
+ * what is not at hand any more it reads from the file. After a failure it is good for nothing but `drop`.
+ */
 export class HashSession {
   readonly #thread: HashThread;
   readonly #session: number;
@@ -59,12 +56,11 @@ export class HashSession {
 
   constructor(
     thread: HashThread,
-    about: { readonly session: number; readonly fd: number; readonly algorithms: readonly DigestAlgorithm[] },
+    about: { readonly fd: number; readonly algorithms: readonly DigestAlgorithm[] },
   ) {
     this.#thread = thread;
-    this.#session = about.session;
-    thread.sessions += 1;
-    thread.tell({ type: "begin", ...about });
+    this.#session = thread.enter();
+    thread.tell({ type: "begin", session: this.#session, ...about });
   }
 
   /** Whether all bytes before `offset`, and no others, have been hashed or are waiting for it. */
@@ -102,7 +98,7 @@ export class HashSession {
     await this.#taking;
     if (this.#failure !== undefined) throw this.#failure.error;
     this.#end();
-    return await this.#thread.ask({ type: "digest", session: this.#session });
+    return (await this.#thread.ask({ type: "digest", session: this.#session })).digests;
   }
 
   /** Ends the session; when it resolves, the thread does not read from the file any more. Idempotent. */
@@ -133,63 +129,6 @@ export class HashSession {
 
   #end(): void {
     this.#ended = true;
-    this.#thread.sessions -= 1;
-  }
-}
-
-interface Question {
-  resolve(digests: readonly string[]): void;
-  reject(error: unknown): void;
-}
-
-class HashThread {
-  sessions = 0;
-  readonly #worker: Worker;
-  /** Asked and not answered yet; answers come in the order of the questions. */
-  readonly #questions: Question[] = [];
-  #death: LayerdError | undefined;
-
-  constructor() {
-    // Compiled code has a worker of the same kind beside it.
-    const file = new URL(`./hash-worker${extname(import.meta.url)}`, import.meta.url);
-    this.#worker = new Worker(file, { name: "layerd-hash", execArgv: [] });
-    this.#worker.unref();
-    this.#worker.on("message", (reply: HashReply) => this.#answered(reply));
-    this.#worker.on("error", (error) => this.#died(error));
-    this.#worker.on("exit", () => this.#died(new Error("the hashing thread has ended")));
-  }
-
-  get alive(): boolean {
-    return this.#death === undefined;
-  }
-
-  tell(request: HashRequest): void {
-    this.#worker.postMessage(request);
-  }
-
-  /** @param memory that moves to the thread along with the request. */
-  ask(request: HashRequest, memory: readonly ArrayBuffer[] = []): Promise<readonly string[]> {
-    return new Promise((resolve, reject) => {
-      if (this.#death !== undefined) return reject(this.#death);
-      if (this.#questions.length === 0) this.#worker.ref();
-      this.#questions.push({ resolve, reject });
-      this.#worker.postMessage(request, memory);
-    });
-  }
-
-  async stop(): Promise<void> {
-    await this.#worker.terminate();
-  }
-
-  #answered(reply: HashReply): void {
-    const question = this.#questions.shift();
-    if (this.#questions.length === 0) this.#worker.unref();
-    if ("error" in reply) question?.reject(toStoreError(reply.error));
-    else question?.resolve(reply.digests);
-  }
-
-  #died(cause: Error): void {
-    this.#death ??= new LayerdError("UNAVAILABLE", undefined, { cause });
-    for (const question of this.#questions.splice(0)) question.reject(this.#death);
+    this.#thread.leave();
   }
 }

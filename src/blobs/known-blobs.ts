@@ -1,4 +1,4 @@
-import { statSync } from "node:fs";
+import { type Stats, statSync } from "node:fs";
 import { LRUCache } from "lru-cache";
 import type { Digest } from "../core/digest.ts";
 import type { BytesBlob } from "./bytes-blob.ts";
@@ -54,6 +54,12 @@ export class KnownBlobs {
     return undefined;
   }
 
+  /** What is known of a file with these properties. */
+  same(digest: Digest, found: Stats): KnownBlob | undefined {
+    const known = this.#blobs.get(digest);
+    return known !== undefined && isSame(known, found) ? known : undefined;
+  }
+
   /** Remembers what was learned of a file while it had these properties. */
   learn(known: KnownBlob): void {
     this.#blobs.set(known.stat.digest, known);
@@ -64,12 +70,16 @@ export class KnownBlobs {
   }
 }
 
-function isSameFile({ path, stat, ino, mtimeMs }: KnownBlob): boolean {
+function isSameFile(known: KnownBlob): boolean {
   try {
-    const found = statSync(path, STAT_OPTIONS);
-    return found !== undefined && found.size === stat.size && found.ino === ino && found.mtimeMs === mtimeMs;
+    const found = statSync(known.path, STAT_OPTIONS);
+    return found !== undefined && isSame(known, found);
   } catch {
     // Whoever asks finds out what is wrong when it opens the file.
     return false;
   }
+}
+
+function isSame({ stat, ino, mtimeMs }: KnownBlob, found: Stats): boolean {
+  return found.size === stat.size && found.ino === ino && found.mtimeMs === mtimeMs;
 }

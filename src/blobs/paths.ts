@@ -7,12 +7,14 @@ import type { UploadId } from "./port.ts";
  *
  *   data/
  *     layout.json                  {"version":1}
- *     lock                         held by the one process that writes
+ *     lock                         held by the one process that has it for itself
+ *     lock.shared                  held by those that share it
  *     blobs/
  *       sha256/ab/abcd…            a blob, mode 0444, named by its digest, in a shard named by the first byte
  *       sha512/ab/abcd…
  *     uploads/
  *       <id>                       the bytes of an upload in progress
+ *       <id>.<file>                the same, where several processes share the directory: the record names it
  *       <id>.json                  the record of one that can be resumed
  *       <id>.json.new              a record being written; worth nothing after a crash
  *     trash/
@@ -70,8 +72,9 @@ export function uploadsDirectory(root: string): string {
   return join(root, "uploads");
 }
 
-export function uploadPath(root: string, id: UploadId): string {
-  return join(root, "uploads", id);
+/** @param file which of the files that the upload has had; see `upload-record.ts`. */
+export function uploadPath(root: string, id: UploadId, file?: string): string {
+  return join(root, "uploads", file === undefined ? id : `${id}.${file}`);
 }
 
 const RECORD = ".json";
@@ -92,10 +95,23 @@ export function isUploadId(text: string): text is UploadId {
   return UPLOAD_ID.test(text);
 }
 
-/** Whose file a name in `uploads/` is, and which of the three; `undefined` for names that are not layerd's. */
-export function parseUploadName(
-  name: string,
-): { readonly id: UploadId; readonly kind: "data" | "record" | "new record" } | undefined {
+const FILE = /^[0-9a-f]{8}$/;
+
+/** Names come from records: only what this accepts is ever made part of a path. */
+export function isUploadFile(text: unknown): text is string {
+  return typeof text === "string" && FILE.test(text);
+}
+
+/** A file of an upload, by its name. */
+export interface UploadName {
+  readonly id: UploadId;
+  readonly kind: "data" | "record" | "new record";
+  /** Which of the files of data that the upload has had, when several processes share the directory. */
+  readonly file?: string;
+}
+
+/** Whose file a name in `uploads/` is, and which; `undefined` for names that are not layerd's. */
+export function parseUploadName(name: string): UploadName | undefined {
   const dot = name.indexOf(".");
   const id = dot === -1 ? name : name.slice(0, dot);
   if (!isUploadId(id)) return undefined;
@@ -106,7 +122,15 @@ export function parseUploadName(
       return { id, kind: "record" };
     case NEW_RECORD:
       return { id, kind: "new record" };
-    default:
-      return undefined;
+    default: {
+      const file = name.slice(id.length + 1);
+      return isUploadFile(file) ? { id, kind: "data", file } : undefined;
+    }
   }
+}
+
+/** Where a file of an upload is. */
+export function pathOfUploadName(root: string, { id, kind, file }: UploadName): string {
+  if (kind === "data") return uploadPath(root, id, file);
+  return kind === "record" ? recordPath(root, id) : newRecordPath(root, id);
 }

@@ -1,6 +1,7 @@
+import { randomBytes } from "node:crypto";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { isDigest } from "../core/digest.ts";
-import { isMissing, toStoreError } from "./disk.ts";
+import { isMissing, remove, toStoreError } from "./disk.ts";
 import { scrubNotePath } from "./paths.ts";
 import type { ScrubNote, ScrubNotes } from "./port.ts";
 
@@ -13,8 +14,15 @@ export function fileScrubNotes(directory: string): ScrubNotes {
   return {
     read: async () => parse(await readFile(path, "utf8").catch(nothing)),
     write: async (note) => {
-      await writeFile(`${path}.new`, `${JSON.stringify(note)}\n`).catch(fail);
-      await rename(`${path}.new`, path).catch(fail);
+      // Another process may be writing one, too.
+      const written = `${path}.${randomBytes(4).toString("hex")}.new`;
+      try {
+        await writeFile(written, `${JSON.stringify(note)}\n`);
+        await rename(written, path);
+      } catch (error) {
+        await remove(written).catch(() => undefined);
+        throw toStoreError(error);
+      }
     },
   };
 }

@@ -5,12 +5,17 @@ import { syncDirectory } from "./disk.ts";
  * wait for the same one.
  *
  * Nothing is known of a directory at first: a process that was killed may have left names in it that a power
- * cut would still take. So it starts unsettled, and its first use syncs it.
+ * cut would still take. So it starts unsettled, and its first use syncs it. Where other processes use it, too, that
+ * holds at any time, and every `sync` is one.
  */
 export class SyncedDirectory {
   readonly path: string;
   readonly #parent: SyncedDirectory | undefined;
   readonly #sync: (path: string) => Promise<void>;
+  /** Whether other processes change names in it, too, and sync them or not. */
+  readonly #foreign: boolean;
+  /** Whether its own name is known to be durable. */
+  #anchored = false;
   #changing = 0;
   #changes = 1;
   #durable = 0;
@@ -20,17 +25,24 @@ export class SyncedDirectory {
   /** @param sync for tests; `undefined` leaves all syncing to the kernel. */
   constructor(
     path: string,
-    options: { parent?: SyncedDirectory; sync: ((path: string) => Promise<void>) | undefined },
+    options: {
+      parent?: SyncedDirectory;
+      sync: ((path: string) => Promise<void>) | undefined;
+      /** Whether other processes use it. Default: false. */
+      shared?: boolean;
+    },
   ) {
     this.path = path;
     this.#parent = options.parent;
     this.#sync = options.sync ?? (async () => {});
+    this.#foreign = options.shared === true && options.sync !== undefined;
     if (options.sync === undefined) this.#durable = Number.POSITIVE_INFINITY;
   }
 
-  /** Whether every name that is visible in it now would survive a power cut. */
+  /** Whether every name that this process has made or seen in it would survive a power cut. */
   get settled(): boolean {
-    return this.#changing === 0 && this.#durable >= this.#changes && (this.#parent?.settled ?? true);
+    const above = this.#anchored || (this.#parent?.settled ?? true);
+    return above && this.#changing === 0 && this.#durable >= this.#changes;
   }
 
   /** Another one whenever names have changed, or are just being changed. */
@@ -54,8 +66,10 @@ export class SyncedDirectory {
 
   /** Resolves when every name that is visible now is durable. */
   async sync(): Promise<void> {
-    if (this.settled) return;
-    await this.#parent?.sync();
+    if (this.settled && !this.#foreign) return;
+    if (!this.#anchored) await this.#parent?.sync();
+    // Directories stay: what others change in the one above is nothing to this one.
+    this.#anchored = this.#foreign;
     await this.#shared();
   }
 

@@ -134,6 +134,16 @@ export class UploadContent {
     published({ digest, size: this.offset }, await this.#file.stats());
   }
 
+  /** Makes it durable for whoever goes on with it, on whichever machine. */
+  async handOver(): Promise<void> {
+    await this.#file.handOver();
+  }
+
+  /** Says that nobody writes to it any more. The last thing before `close`. */
+  async letGo(): Promise<void> {
+    await this.#file.letGo();
+  }
+
   /** Lets go of descriptor and hash; what is stored stays. */
   async close(): Promise<void> {
     await this.#hash.forget();

@@ -12,6 +12,17 @@ const WRITE_AT_ONCE = 1024 * 1024;
 
 const BLOB_MODE = 0o444;
 
+// Of a file that is an upload's. In a directory that several processes use, the mode says whether one of them has it
+// open: only the one that had it can tell that it will write no more, whatever others believe of it.
+export const OPEN_MODE = 0o600;
+const LET_GO_MODE = 0o640;
+const PERMISSIONS = 0o777;
+
+/** Whether whoever had the file of an upload last has said that it writes to it no more. */
+export function isLetGo({ mode }: Stats): boolean {
+  return (mode & PERMISSIONS) === LET_GO_MODE;
+}
+
 export interface UploadFileOptions {
   readonly path: string;
   readonly space: FreeSpace;
@@ -71,7 +82,7 @@ export class UploadFile {
   /** The descriptor; opens the file, and makes it when nothing has been written yet. */
   async open(): Promise<number> {
     if (this.#fd !== undefined) return this.#fd;
-    this.#fd = await open(this.#options.path, this.#flags, this.#options.reopened ? 0o600 : BLOB_MODE);
+    this.#fd = await open(this.#options.path, this.#flags, this.#options.reopened ? OPEN_MODE : BLOB_MODE);
     this.#made = true;
     return this.#fd;
   }
@@ -109,6 +120,20 @@ export class UploadFile {
     if (failure.lossy) this.#offset = this.#synced;
     this.#failure = undefined;
     throw failure.error;
+  }
+
+  /** Makes everything written durable, whatever else is, so that it counts on another machine. Makes the file, if there is none. */
+  async handOver(): Promise<void> {
+    await this.settle();
+    const fd = await this.open();
+    if (this.#synced < this.#offset) await this.#datasync(fd);
+    await this.settle();
+  }
+
+  /** Says on the file that nobody writes to it any more. The last thing before `close`. */
+  async letGo(): Promise<void> {
+    await this.#syncing;
+    if (this.#fd !== undefined && !this.#moved) await chmod(this.#fd, LET_GO_MODE);
   }
 
   /** Makes the finished file read-only and has it moved away, which can happen once. */

@@ -1,8 +1,9 @@
 import { constants } from "node:fs";
 import { readFile } from "node:fs/promises";
+import type { Lock } from "../cluster/port.ts";
 import { DIGEST_ALGORITHMS, type DigestAlgorithm, isDigest } from "../core/digest.ts";
 import { close, datasync, isMissing, open, rename, toStoreError, write } from "./disk.ts";
-import { newRecordPath, recordPath } from "./paths.ts";
+import { isUploadFile, newRecordPath, recordPath } from "./paths.ts";
 import type { BlobStat, UploadId } from "./port.ts";
 import type { SyncedDirectory } from "./sync.ts";
 
@@ -17,29 +18,40 @@ export interface UploadRecord {
   readonly synced: number;
   /** The blob that it is becoming, or, when its data is gone, has become. */
   readonly committing?: BlobStat;
+  /**
+   * Which of the files that the upload has had holds its bytes, when several processes share the directory. A process
+   * that was taken for dead and is not goes on with the one that it knows, and nobody else uses that any more.
+   */
+  readonly file?: string;
+}
+
+/** What a record is about, beside its bytes. */
+export interface RecordPlace {
+  readonly root: string;
+  readonly id: UploadId;
+  readonly directory: SyncedDirectory;
+  readonly durable: boolean;
+  /** What makes it this process's to write, when several share the directory. */
+  readonly lock: Lock | undefined;
 }
 
 /** The record of one upload, on disk. Written whole, one version at a time. */
 export class RecordFile {
-  readonly #root: string;
-  readonly #id: UploadId;
-  readonly #directory: SyncedDirectory;
-  readonly #durable: boolean;
+  readonly #place: RecordPlace;
   #record: UploadRecord;
   #writing: Promise<void> = Promise.resolve();
 
-  constructor(
-    place: { root: string; id: UploadId; directory: SyncedDirectory; durable: boolean },
-    record: UploadRecord,
-  ) {
-    this.#root = place.root;
-    this.#id = place.id;
-    this.#directory = place.directory;
-    this.#durable = place.durable;
+  constructor(place: RecordPlace, record: UploadRecord) {
+    this.#place = place;
     this.#record = record;
   }
 
-  /** Writes the record with some changes; they are durable when it resolves. */
+  /** Which of the upload's files holds its bytes. */
+  get file(): string | undefined {
+    return this.#record.file;
+  }
+
+  /** Writes the record with some changes; they are durable when it resolves. @throws UNAVAILABLE when it may be another process's */
   write(changes: Partial<UploadRecord> = {}): Promise<void> {
     const written = this.#writing.then(() => this.#replace({ ...this.#record, ...changes }));
     this.#writing = written.catch(() => undefined);
@@ -47,10 +59,12 @@ export class RecordFile {
   }
 
   async #replace(record: UploadRecord): Promise<void> {
-    const path = newRecordPath(this.#root, this.#id);
+    const { root, id, directory, lock } = this.#place;
+    if (lock?.lost === true) throw lock.signal.reason;
+    const path = newRecordPath(root, id);
     await this.#create(path, Buffer.from(`${JSON.stringify(record)}\n`));
-    await this.#directory.change(() => rename(path, recordPath(this.#root, this.#id)));
-    await this.#directory.sync();
+    await directory.change(() => rename(path, recordPath(root, id)));
+    await directory.sync();
     this.#record = record;
   }
 
@@ -58,7 +72,7 @@ export class RecordFile {
     const fd = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, 0o600);
     try {
       for (let from = 0; from < bytes.length; ) from += await write(fd, bytes, from, from);
-      if (this.#durable) await datasync(fd);
+      if (this.#place.durable) await datasync(fd);
     } finally {
       await close(fd);
     }
@@ -85,7 +99,7 @@ function parseRecord(text: string): UploadRecord | "damaged" {
 }
 
 function isRecord(value: unknown): value is UploadRecord {
-  const { version, algorithms, boot, synced, committing } = (value ?? {}) as Partial<UploadRecord>;
+  const { version, algorithms, boot, synced, committing, file } = (value ?? {}) as Partial<UploadRecord>;
   return (
     version === 1 &&
     Array.isArray(algorithms) &&
@@ -93,6 +107,7 @@ function isRecord(value: unknown): value is UploadRecord {
     algorithms.every((algorithm) => DIGEST_ALGORITHMS.includes(algorithm)) &&
     typeof boot === "string" &&
     Number.isSafeInteger(synced) &&
-    (committing === undefined || (isDigest(committing.digest) && Number.isSafeInteger(committing.size)))
+    (committing === undefined || (isDigest(committing.digest) && Number.isSafeInteger(committing.size))) &&
+    (file === undefined || isUploadFile(file))
   );
 }

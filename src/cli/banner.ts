@@ -5,8 +5,17 @@ import { VERSION } from "../version.ts";
 import { isLoopback, reachable, urlOf } from "./address.ts";
 import { curlFlag } from "./tls.ts";
 
+/** Where a server that has just started is found. */
+export interface Whereabouts {
+  readonly port: number;
+  /** The URL. */
+  readonly metrics: string | undefined;
+  /** How many processes serve; absent when it is the one. */
+  readonly workers?: number;
+}
+
 /** What a server that has just started tells whoever started it. Coloured where standard error is a terminal. */
-export function banner(config: ServerConfig, port: number, metrics: string | undefined): string {
+export function banner(config: ServerConfig, { port, metrics, workers }: Whereabouts): string {
   const style = (format: "bold" | "dim" | "cyan" | "yellow", text: string) =>
     styleText(format, text, { stream: process.stderr });
   const secure = config.tlsCert !== "";
@@ -16,6 +25,7 @@ export function banner(config: ServerConfig, port: number, metrics: string | und
     ["data", whereabouts(config)],
     ...(isShared(config) ? [["index", withoutPassword(config.index)]] : []),
     ["durability", durability(config)],
+    ...(workers === undefined ? [] : [["workers", `${workers} processes`]]),
     ...(metrics === undefined ? [] : [["metrics", metrics]]),
     ...(config.auditLog === "" ? [] : [["audit log", resolve(config.auditLog)]]),
     ...(isLoopback(config.host) ? [] : [["access", style("yellow", OPEN)]]),

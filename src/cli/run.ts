@@ -6,6 +6,7 @@ import { configCommand } from "./config.ts";
 import { explainFailure } from "./failures.ts";
 import { healthCommand } from "./health.ts";
 import { migrateCommand } from "./migrate.ts";
+import { migrateStoreCommand } from "./migrate-store.ts";
 import { checkCommand } from "./operations/check.ts";
 import { gcCommand } from "./operations/gc.ts";
 import { scrubCommand } from "./operations/scrub.ts";
@@ -45,6 +46,7 @@ const COMMANDS = [
   scrubCommand,
   checkCommand,
   migrateCommand,
+  migrateStoreCommand,
   configCommand,
   healthCommand,
 ];
@@ -88,6 +90,7 @@ Examples:
   layerd scrub                            read everything that is stored, and compare it with its digest
   layerd check                            hold the index against what is stored
   layerd migrate status                   the schema of the database that holds the index
+  layerd migrate-store --from data --to new.json   copy the whole store into another one
   layerd config                           the settings in force, and where each came from
 `;
 

@@ -1,16 +1,24 @@
 import { Command } from "commander";
-import { loadConfig } from "../config.ts";
+import { readSources, resolve } from "../config.ts";
 import { addSettings, flagsOf } from "./options.ts";
+import { countWorkers } from "./workers/count.ts";
 
 export function serveCommand(): Command {
   const command = new Command("serve")
     .description("Serve layers and manifests over HTTP until SIGTERM or SIGINT (Ctrl-C).")
     .addHelpText("after", MORE)
     .action(async (options) => {
-      const { config } = loadConfig(flagsOf(options));
+      const sources = readSources(flagsOf(options));
+      const { config } = resolve(sources);
+      const workers = countWorkers(config);
       // The server's code is loaded only where a server runs: health checks start often, and must be cheap.
-      const { serve } = await import("./server.ts");
-      await serve(config);
+      if (workers === 1) {
+        const { serve } = await import("./server.ts");
+        await serve(config);
+      } else {
+        const { serveByWorkers } = await import("./workers/primary.ts");
+        await serveByWorkers(sources, workers);
+      }
     });
   return addSettings(command);
 }

@@ -69,8 +69,10 @@ export type Turn<T> = { readonly result: T } | { readonly dueIn: number };
 
 /** Kept from others as long as it is held. */
 export interface Lock {
-  /** Aborts when it may be somebody else's by now, or when somebody else has asked for it. */
+  /** Aborts, with an error for who is at work, when it may be somebody else's by now, or somebody else has asked for it. */
   readonly signal: AbortSignal;
+  /** Whether it may be somebody else's by now: whoever has it has not been asked first. */
+  readonly lost: boolean;
   release(): Promise<void>;
 }
 

@@ -89,6 +89,14 @@ export const some: Kind<number> = {
   show: String,
 };
 
+/** The same, or as many as the machine has processors. */
+export const someOrAuto: Kind<number | "auto"> = {
+  type: z.union([some.type, z.literal("auto")]),
+  expected: "auto or a number from 1 to 1000",
+  read: (written) => some.read(written),
+  show: String,
+};
+
 export const boolean: Kind<boolean> = {
   type: z.boolean(),
   expected: "true or false",

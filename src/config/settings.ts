@@ -1,5 +1,5 @@
 import type { RepositoryRule } from "../core/rules.ts";
-import { oneOf, port, portOrOff, text } from "./kinds.ts";
+import { oneOf, port, portOrOff, someOrAuto, text } from "./kinds.ts";
 import type { RuleOptions } from "./rules.ts";
 import { type Setting, setting } from "./setting.ts";
 import { PATH, STORE_SETTINGS } from "./store-settings.ts";
@@ -35,6 +35,15 @@ const LISTENING = {
   }),
 };
 
+const WORKERS = {
+  workers: setting(someOrAuto, {
+    default: 1,
+    help: "Processes that share the port, with an index in PostgreSQL (docs/operations.md); auto: one for each processor.",
+    group: "Operations",
+    placeholder: "number",
+  }),
+};
+
 const METRICS = {
   metricsPort: setting(portOrOff, {
     default: "off",
@@ -66,7 +75,7 @@ const LOGGING = {
 };
 
 /** Every setting there is, in the order in which help, `layerd config` and the README show them. */
-export const SETTINGS = { ...LISTENING, ...STORE_SETTINGS, ...METRICS, ...LOGGING };
+export const SETTINGS = { ...LISTENING, ...STORE_SETTINGS, ...WORKERS, ...METRICS, ...LOGGING };
 
 type ValuesOf<Table> = { readonly [K in keyof Table]: Table[K] extends Setting<infer T> ? T : never };
 

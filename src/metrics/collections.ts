@@ -1,6 +1,15 @@
 import type { CollectionRecord } from "../registry/gc/record.ts";
 import type { Reporter } from "./reporter.ts";
 
+export const LATEST = "layerd_gc_last_success_timestamp_seconds";
+/** What is known of the latest collection, by whoever made it. */
+export const OF_LATEST = [
+  LATEST,
+  "layerd_gc_last_duration_seconds",
+  "layerd_store_blobs",
+  "layerd_store_bytes",
+];
+
 /** What garbage collection has done, and how much it has left. */
 export function reportCollections(to: Reporter, record: CollectionRecord): void {
   const { removed } = record;
@@ -30,23 +39,27 @@ export function reportCollections(to: Reporter, record: CollectionRecord): void 
   );
   to.counter("layerd_gc_disposed_bytes_total", "Bytes freed in quarantine.", () => removed.disposedBytes);
   to.gauge(
-    "layerd_gc_last_success_timestamp_seconds",
+    LATEST,
     "When the latest collection that succeeded ended; absent before the first.",
     () => record.last && record.last.at.getTime() / 1000,
+    { across: "max" },
   );
   to.gauge(
     "layerd_gc_last_duration_seconds",
     "How long the latest collection that succeeded took.",
     () => record.last?.seconds,
+    { across: "max" },
   );
   to.gauge(
     "layerd_store_blobs",
     "Blobs stored when the latest collection ended; absent before the first.",
     () => record.last?.outcome.kept,
+    { across: "max" },
   );
   to.gauge(
     "layerd_store_bytes",
     "Bytes that repositories had when the latest collection ended, each blob and manifest counted once.",
     () => record.last?.outcome.keptBytes,
+    { across: "max" },
   );
 }

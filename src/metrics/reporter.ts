@@ -6,6 +6,9 @@ type Read = () => Reading | Promise<Reading>;
 /** A number, several with labels, or nothing that is known now. */
 type Reading = number | undefined | Iterable<readonly [Labels, number]>;
 
+/** What processes that share a store say together: the sum of what each has, or of what they all see, one value. */
+type Across = "sum" | "max" | "min" | "first";
+
 /** Describes metrics whose values stand elsewhere, and are read when they are asked for. */
 export class Reporter {
   readonly #registers: [Registry];
@@ -25,9 +28,15 @@ export class Reporter {
     });
   }
 
-  gauge(name: string, help: string, read: Read, labelNames: readonly string[] = []): void {
+  gauge(
+    name: string,
+    help: string,
+    read: Read,
+    { labelNames = [], across = "sum" }: { labelNames?: readonly string[]; across?: Across } = {},
+  ): void {
     new Gauge({
       ...this.#about(name, help, labelNames),
+      aggregator: across,
       async collect() {
         const values = valuesOf(await read());
         this.reset();

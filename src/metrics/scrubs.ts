@@ -25,10 +25,20 @@ export function reportScrubs(
     "layerd_scrub_last_success_timestamp_seconds",
     "When the latest scrub ended that succeeded; absent before the first.",
     () => scrubs.lastAt && scrubs.lastAt.getTime() / 1000,
+    { across: "max" },
   );
   if (quarantine === undefined) return;
-  to.gauge("layerd_quarantine_blobs", "Damaged blobs in quarantine.", async () => (await quarantine()).blobs);
-  to.gauge("layerd_quarantine_bytes", "Bytes in quarantine.", async () => (await quarantine()).bytes);
+  to.gauge(
+    "layerd_quarantine_blobs",
+    "Damaged blobs in quarantine.",
+    async () => (await quarantine()).blobs,
+    {
+      across: "max",
+    },
+  );
+  to.gauge("layerd_quarantine_bytes", "Bytes in quarantine.", async () => (await quarantine()).bytes, {
+    across: "max",
+  });
 }
 
 function runsOf({ succeeded, failed }: ScrubRecord) {

@@ -8,7 +8,8 @@ export function reportStore(to: Reporter, sources: Sources): void {
     "layerd_upload_sessions",
     "Upload sessions that are open: begun, or announced and still without a byte.",
     async () => Object.entries(await sessions()).map(([state, count]) => [{ state }, count] as const),
-    ["state"],
+    // Every process sees those that have begun. The others are kept apart only where there is just one.
+    { labelNames: ["state"], across: "max" },
   );
   to.counter("layerd_index_commits_total", "Transactions that changed the index.", () => commits.commits);
   to.counter(
@@ -30,14 +31,20 @@ export function reportStore(to: Reporter, sources: Sources): void {
   }
   if (disk !== undefined) {
     const of = "the file system that has the data directory";
-    to.gauge("layerd_disk_free_bytes", `Bytes free for uploads on ${of}.`, async () => (await disk()).free);
-    to.gauge("layerd_disk_size_bytes", `Bytes that ${of} has.`, async () => (await disk()).size);
+    to.gauge("layerd_disk_free_bytes", `Bytes free for uploads on ${of}.`, async () => (await disk()).free, {
+      across: "min",
+    });
+    to.gauge("layerd_disk_size_bytes", `Bytes that ${of} has.`, async () => (await disk()).size, {
+      across: "max",
+    });
   }
-  if (auditLost !== undefined) {
-    to.counter(
-      "layerd_audit_lost_lines_total",
-      "Lines of the audit log that could not be written and never will be.",
-      auditLost,
-    );
-  }
+  if (auditLost !== undefined) reportAuditLost(to, auditLost);
+}
+
+export function reportAuditLost(to: Reporter, lost: () => number): void {
+  to.counter(
+    "layerd_audit_lost_lines_total",
+    "Lines of the audit log that could not be written and never will be.",
+    lost,
+  );
 }

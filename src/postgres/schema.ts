@@ -78,11 +78,13 @@ export class Schema {
    * @throws DatabaseError when it is too old or too new for this version
    */
   async settle(): Promise<void> {
-    const taken = (await this.#taken()).map(({ name }) => name);
+    let taken = await this.#names();
     if (taken.length === 0) {
       await this.up();
       return;
     }
+    // Another server may be just at it.
+    if (!taken.includes(NEEDED)) taken = await this.#locked(() => this.#names());
     if (!taken.includes(NEEDED)) {
       throw new DatabaseError(
         `the schema of the database is too old for this version (${NEEDED} is missing): run ${wayTo(NEEDED, taken)}`,
@@ -99,12 +101,16 @@ export class Schema {
 
   /** The steps that have been taken. */
   async #known(): Promise<string[]> {
-    const taken = (await this.#taken()).map(({ name }) => name);
+    const taken = await this.#names();
     const unknown = taken.find((name) => !NAMES.includes(name));
     if (unknown === undefined) return taken;
     throw new DatabaseError(
       `a later version of layerd has taken the step ${unknown}: use the \`layerd migrate\` of that one`,
     );
+  }
+
+  async #names(): Promise<string[]> {
+    return (await this.#taken()).map(({ name }) => name);
   }
 
   /** Also steps that only a later version knows. */

@@ -28,7 +28,14 @@ export interface SessionLock {
 
 interface Live {
   readonly client: pg.Client;
+  /** One statement after the other: the client takes no two. */
+  readonly query: <Row extends pg.QueryResultRow>(
+    text: string,
+    values?: readonly unknown[],
+  ) => Promise<pg.QueryResult<Row>>;
   readonly lost: AbortController;
+  /** Names of the locks that it has: to the database, all of a connection's are one owner's. */
+  readonly locked: Set<string>;
   readonly beating: NodeJS.Timeout;
 }
 
@@ -37,8 +44,6 @@ export class Session {
   readonly #url: string;
   readonly #onLost: (error: Error) => void;
   readonly #heard = new EventEmitter<{ message: [string] }>();
-  /** Names of the locks that this process has: to the database, all of a connection's are one owner's. */
-  readonly #locked = new Set<string>();
   #live: Promise<Live> | undefined;
   #closed = false;
 
@@ -59,19 +64,19 @@ export class Session {
 
   /** `undefined` when it is taken, by this process or another. @throws UNAVAILABLE */
   async tryLock(name: string): Promise<SessionLock | undefined> {
-    if (this.#locked.has(name)) return undefined;
-    this.#locked.add(name);
+    const live = await this.#connected().catch(fail);
+    if (live.locked.has(name)) return undefined;
+    live.locked.add(name);
     try {
-      const { lost, client } = await this.#connected();
-      const { rows } = await client.query<{ taken: boolean }>(
+      const { rows } = await live.query<{ taken: boolean }>(
         "select pg_try_advisory_lock(hashtextextended($1, $2)) as taken",
         [name, SEED],
       );
-      if (rows[0]?.taken === true) return this.#lock(name, { lost, client });
-      this.#locked.delete(name);
+      if (rows[0]?.taken === true) return this.#lock(name, live);
+      live.locked.delete(name);
       return undefined;
     } catch (error) {
-      this.#locked.delete(name);
+      live.locked.delete(name);
       throw toStoreError(error);
     }
   }
@@ -85,7 +90,7 @@ export class Session {
     await live.client.end();
   }
 
-  #lock(name: string, { lost, client }: Pick<Live, "lost" | "client">): SessionLock {
+  #lock(name: string, { lost, locked, query }: Live): SessionLock {
     let released = false;
     return {
       signal: lost.signal,
@@ -93,18 +98,18 @@ export class Session {
         // Lost with its connection, it is nobody's already, or somebody else's.
         if (released || lost.signal.aborted) return;
         released = true;
-        await client
-          .query("select pg_advisory_unlock(hashtextextended($1, $2))", [name, SEED])
-          .catch((error: Error) => this.#drop(error));
-        this.#locked.delete(name);
+        await query("select pg_advisory_unlock(hashtextextended($1, $2))", [name, SEED]).catch(
+          (error: Error) => this.#drop(error),
+        );
+        locked.delete(name);
       },
     };
   }
 
   async #ask(text: string, values: readonly unknown[]): Promise<void> {
     try {
-      const { client } = await this.#connected();
-      await client.query(text, [...values]);
+      const { query } = await this.#connected();
+      await query(text, values);
     } catch (error) {
       throw toStoreError(error);
     }
@@ -137,10 +142,11 @@ export class Session {
       `set tcp_keepalives_idle = ${idle}; set tcp_keepalives_interval = ${interval}; ` +
         `set tcp_keepalives_count = ${count}; set idle_session_timeout = 0; listen ${CHANNEL}`,
     );
+    const query = oneByOne(client);
     const beating = setInterval(() => {
-      client.query("select").catch((error: Error) => this.#drop(error));
+      query("select").catch((error: Error) => this.#drop(error));
     }, BEAT_EVERY).unref();
-    return { client, lost, beating };
+    return { client, query, lost, locked: new Set(), beating };
   }
 
   /** Whatever was held is not held any more: the next use connects anew. */
@@ -152,7 +158,6 @@ export class Session {
       ({ client, lost, beating }) => {
         clearInterval(beating);
         lost.abort(toStoreError(error));
-        this.#locked.clear();
         // One that does not answer is not asked to: with a statement under way, this ends it at once.
         client.end().catch(() => undefined);
         if (!this.#closed) this.#onLost(error);
@@ -160,4 +165,17 @@ export class Session {
       () => undefined,
     );
   }
+}
+
+function fail(error: unknown): never {
+  throw toStoreError(error);
+}
+
+function oneByOne(client: pg.Client): Live["query"] {
+  let last: Promise<unknown> = Promise.resolve();
+  return <Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []) => {
+    const answer = last.then(() => client.query<Row>(text, [...values]));
+    last = answer.catch(() => undefined);
+    return answer;
+  };
 }

@@ -10,6 +10,7 @@ const KEPT_OPEN = 256;
 export class OpenUploads {
   readonly #blobs: BlobIngester;
   readonly #idle: LRUCache<UploadId, BlobUpload>;
+  readonly #ended = new WeakSet<BlobUpload>();
 
   constructor(blobs: BlobIngester) {
     this.#blobs = blobs;
@@ -40,18 +41,22 @@ export class OpenUploads {
     try {
       return await work();
     } finally {
-      await this.keep(upload);
+      this.keep(upload);
     }
   }
 
-  /** Keeps an upload open that nobody works on now. */
-  async keep(upload: BlobUpload): Promise<void> {
-    if ((await this.#blobs.resume(upload.id)) === upload) this.#idle.set(upload.id, upload);
+  /**
+   * Keeps an upload open that nobody works on now. The store is not asked about it: to ask for one that another
+   * server has gone on with is to take it away from there. One that has ended by itself is a place taken by nothing.
+   */
+  keep(upload: BlobUpload): void {
+    if (!this.#ended.has(upload)) this.#idle.set(upload.id, upload);
   }
 
   /** Ends an upload, and frees its space. */
   async cancel(upload: BlobUpload): Promise<void> {
     this.#idle.delete(upload.id);
+    this.#ended.add(upload);
     await upload.cancel();
   }
 

@@ -15,6 +15,8 @@ import { Trash } from "./gc/trash.ts";
 import { Layers } from "./layers.ts";
 import { Manifests } from "./manifests.ts";
 import { Mounts } from "./mounts.ts";
+import { Mover } from "./move/mover.ts";
+import { type Source, sourceOf } from "./move/source.ts";
 import { Pusher } from "./push.ts";
 import { Referrers } from "./referrers.ts";
 import { Repositories } from "./repositories.ts";
@@ -65,6 +67,10 @@ export interface Registry {
   readonly recovery: Recovery;
   /** For when nobody else uses the store. */
   readonly repairer: Repairer;
+  /** All of it, to be copied into another store. */
+  readonly source: Source;
+  /** Copies another store into this one. */
+  readonly mover: Mover;
   /** Ends running uploads (they stay resumable), waits for what is queued, closes the stores. Idempotent. */
   close(): Promise<void>;
 }
@@ -116,6 +122,8 @@ export function createRegistry(
     checker,
     recovery,
     repairer: new Repairer(stores, { checker, recovery }, options),
+    source: sourceOf(stores),
+    mover: new Mover(shared, rules),
     close: () => {
       closing ??= close();
       return closing;

@@ -61,7 +61,7 @@ export class Uploads {
   /** Begins an upload under an id that cannot be guessed; its record is durable when this resolves. */
   async create(place: Place, claims: LayerClaims, id: UploadId = newId()): Promise<UploadState> {
     const upload = await this.#open.begin(id, place, claims);
-    await this.#open.keep(upload);
+    this.#open.keep(upload);
     return stateOf(upload);
   }
 
@@ -166,7 +166,7 @@ export class Uploads {
     const id = idFor(place, digest);
     const upload = await this.#open.find(id);
     if (upload === undefined || upload.committed !== undefined) return 0;
-    if (!this.#turns.busy(id)) await this.#open.keep(upload);
+    if (!this.#turns.busy(id)) this.#open.keep(upload);
     return upload.offset;
   }
 
@@ -239,10 +239,9 @@ export class Uploads {
   async #located(upload: BlobUpload, error: unknown): Promise<unknown> {
     if (!isLayerdError(error)) return error;
     try {
-      if ((await this.#open.find(upload.id)) !== upload) return error;
       return withHeaders(error, { "Upload-Offset": String(await upload.sync()) });
     } catch {
-      // The client is to learn of the first fault.
+      // It has ended, or another server goes on with it. The client is to learn of the first fault.
       return error;
     }
   }

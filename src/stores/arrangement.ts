@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { CacheCounts } from "../blobs/file-reader.ts";
+import type { FileBlobStore } from "../blobs/filesystem.ts";
 import type { BlobStore, ScrubNotes } from "../blobs/port.ts";
 import type { S3BlobStore } from "../blobs/s3/store.ts";
 import type { Cluster } from "../cluster/port.ts";
@@ -12,6 +13,8 @@ export interface Stores {
   readonly cluster: Cluster;
   /** The blobs, when they are in a bucket. */
   readonly bucket: S3BlobStore | undefined;
+  /** The blobs, when they are in files that other processes may use, too. */
+  readonly sharedFiles?: FileBlobStore;
   /** Absent in memory, where there is no disk to be distrusted. */
   readonly scrubNotes: ScrubNotes | undefined;
   /** The absolute path of the directory that holds the files, if there are any. */

@@ -4,6 +4,7 @@ import { openFilesystemBlobs } from "../blobs/filesystem.ts";
 import { createPostgresCatalog } from "../blobs/s3/postgres-catalog.ts";
 import { fileScrubNotes } from "../blobs/scrub-note.ts";
 import { PostgresHolds } from "../cluster/postgres/holds.ts";
+import { PostgresLocks } from "../cluster/postgres/locks.ts";
 import { createPostgresCluster } from "../cluster/postgres/postgres.ts";
 import { postgresScrubNotes } from "../cluster/postgres/scrub-notes.ts";
 import { type BucketPlace, bucketOf, type StoreConfig } from "../config.ts";
@@ -82,10 +83,13 @@ async function openInFiles(
 ): Promise<Blobs> {
   const { durability, minFree } = settings;
   const cacheCounts = noReads();
-  const data = opened.add(await openDataDirectory({ path: settings.data, durability }));
+  const data = opened.add(await openDataDirectory({ path: settings.data, durability, shared: true }));
   const directory = data.path;
+  const locks = new PostgresLocks(database.session);
+  const blobs = await openFilesystemBlobs({ directory, durability, minFree, log, cacheCounts, locks });
   return {
-    blobs: await openFilesystemBlobs({ directory, durability, minFree, log, cacheCounts }),
+    blobs,
+    sharedFiles: blobs,
     bucket: undefined,
     holds: new PostgresHolds({ pool: database.pool, discarding: database.more(DISCARDING) }),
     scrubNotes: fileScrubNotes(directory),

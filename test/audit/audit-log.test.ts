@@ -1,6 +1,7 @@
 import { access, appendFile, readdir, readFile, rename, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import test, { type ExecutionContext } from "ava";
+import { AuditFile } from "../../src/audit/audit-file.ts";
 import { AuditLog } from "../../src/audit/audit-log.ts";
 import { parseRepositoryName } from "../../src/core/name.ts";
 import type { Commit } from "../../src/index/port.ts";
@@ -8,6 +9,10 @@ import { digest, LIBRARY, TestLog, tag } from "../index/samples.ts";
 import { temporaryDirectory } from "../tools/server.ts";
 
 const ROTATION = { maxSize: 1e9, keep: 3 };
+
+async function openLog(...args: Parameters<typeof AuditFile.open>): Promise<AuditLog> {
+  return new AuditLog(await AuditFile.open(...args));
+}
 
 /** A commit that can be told from others by its tag. */
 function commit(number: number): Commit {
@@ -40,7 +45,7 @@ const numbers = (count: number) => Array.from({ length: count }, (_, n) => n);
 
 test("a line says when, who, by which request, where, and from what to what", async (t) => {
   const path = await pathFor(t);
-  const log = await AuditLog.open(path, { ...ROTATION, log: new TestLog() });
+  const log = await openLog(path, { ...ROTATION, log: new TestLog() });
   log.committed(commit(1));
   log.removed({ what: "blob", digest: digest(2), size: 5 });
   log.removed({ what: "quarantine", digest: digest(3), size: 6 });
@@ -67,7 +72,7 @@ test("a line says when, who, by which request, where, and from what to what", as
 
 test("a mounted blob is told from one that was sent", async (t) => {
   const path = await pathFor(t);
-  const log = await AuditLog.open(path, { ...ROTATION, log: new TestLog() });
+  const log = await openLog(path, { ...ROTATION, log: new TestLog() });
   const linked = { type: "blobLinked", digest: digest(1), size: 1, mediaType: "a/b" } as const;
   const from = parseRepositoryName("team/app");
   log.committed({ ...commit(1), changes: [linked] });
@@ -85,7 +90,7 @@ test("a mounted blob is told from one that was sent", async (t) => {
 
 test("rotation under load loses no line, tears none, and keeps their order", async (t) => {
   const path = await pathFor(t);
-  const log = await AuditLog.open(path, { maxSize: 10_000, keep: 1000, log: new TestLog() });
+  const log = await openLog(path, { maxSize: 10_000, keep: 1000, log: new TestLog() });
   for (const number of numbers(3000)) {
     log.committed(commit(number));
     if (number % 37 === 0) await new Promise(setImmediate);
@@ -102,7 +107,7 @@ test("rotation under load loses no line, tears none, and keeps their order", asy
 
 test("no more files are kept than was asked for, and the latest ones are", async (t) => {
   const path = await pathFor(t);
-  const log = await AuditLog.open(path, { maxSize: 2000, keep: 3, log: new TestLog() });
+  const log = await openLog(path, { maxSize: 2000, keep: 3, log: new TestLog() });
   for (const number of numbers(500)) log.committed(commit(number));
   await log.close();
   const files = await filesOf(path);
@@ -121,7 +126,7 @@ test("no more files are kept than was asked for, and the latest ones are", async
 
 test("who moves the file away loses no line: the next ones go to a new file", async (t) => {
   const path = await pathFor(t);
-  const log = await AuditLog.open(path, { ...ROTATION, log: new TestLog() });
+  const log = await openLog(path, { ...ROTATION, log: new TestLog() });
   for (const number of numbers(2000)) {
     log.committed(commit(number));
     if (number !== 1000) continue;
@@ -141,7 +146,7 @@ test("who moves the file away loses no line: the next ones go to a new file", as
 test("only its owner may read it, and what was there stays", async (t) => {
   const path = await pathFor(t);
   for (const number of [1, 2]) {
-    const log = await AuditLog.open(path, { ...ROTATION, log: new TestLog() });
+    const log = await openLog(path, { ...ROTATION, log: new TestLog() });
     log.committed(commit(number));
     await log.close();
   }
@@ -152,7 +157,7 @@ test("only its owner may read it, and what was there stays", async (t) => {
 test("a line that a crash has cut short is followed by whole ones", async (t) => {
   const path = await pathFor(t);
   await appendFile(path, '{"at":"2026-');
-  const log = await AuditLog.open(path, { ...ROTATION, log: new TestLog() });
+  const log = await openLog(path, { ...ROTATION, log: new TestLog() });
   log.committed(commit(1));
   await log.close();
   const [torn, line = ""] = (await readFile(path, "utf8")).split("\n");
@@ -171,7 +176,7 @@ test("a full disk is complained of once, and holds nobody up", async (t) => {
     return;
   }
   const trouble = new TestLog();
-  const log = await AuditLog.open("/dev/full", { maxSize: 100, keep: 1, log: trouble });
+  const log = await openLog("/dev/full", { maxSize: 100, keep: 1, log: trouble });
   for (const number of numbers(10)) {
     log.committed(commit(number));
     await new Promise(setImmediate);
@@ -189,5 +194,5 @@ test("a full disk is complained of once, and holds nobody up", async (t) => {
 
 test("an audit log whose directory is not there is not opened", async (t) => {
   const path = join(await temporaryDirectory(t), "nowhere", "audit.jsonl");
-  await t.throwsAsync(AuditLog.open(path, { ...ROTATION, log: new TestLog() }), { code: "ENOENT" });
+  await t.throwsAsync(openLog(path, { ...ROTATION, log: new TestLog() }), { code: "ENOENT" });
 });

@@ -1,6 +1,7 @@
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
+import { AuditFile } from "../../src/audit/audit-file.ts";
 import { AuditLog } from "../../src/audit/audit-log.ts";
 import type { Commit } from "../../src/index/port.ts";
 import { digest, LIBRARY, TestLog, tag } from "../index/samples.ts";
@@ -41,7 +42,7 @@ function commit(number: number): Commit {
 test.serial("lines wait for a disk that is full for a while, and none is lost", async (t) => {
   const path = join(await temporaryDirectory(t), "audit.jsonl");
   const trouble = new TestLog();
-  const log = await AuditLog.open(path, { maxSize: 1e9, keep: 1, log: trouble });
+  const log = new AuditLog(await AuditFile.open(path, { maxSize: 1e9, keep: 1, log: trouble }));
   // In the middle of the second line.
   const disk = await fillDisk(t, 300);
   for (let number = 0; number < 5; number += 1) log.committed(commit(number));

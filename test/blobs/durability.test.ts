@@ -6,7 +6,7 @@ import { TransferMemory } from "../../src/blobs/buffers.ts";
 import { FileReader } from "../../src/blobs/file-reader.ts";
 import { SyncedDirectory } from "../../src/blobs/sync.ts";
 import type { Awaitable } from "../../src/core/awaitable.ts";
-import { digestOf } from "../../src/core/digest.ts";
+import { type Digest, digestOf } from "../../src/core/digest.ts";
 import { temporaryDirectory } from "../index/samples.ts";
 import { injectFault } from "./faulty-fs.ts";
 import { bytesOf, openStore, pathOf, sourceOf, store } from "./samples.ts";
@@ -130,6 +130,46 @@ test("a blob that was there before is told of when its directory has been synced
   t.is(await reader.stat(digestOf(bytesOf(6, 1))), undefined);
   t.deepEqual(waiting, []);
 });
+
+test("where other processes store blobs, too, each is told of when its directory has been synced since", async (t) => {
+  const { blobs, directory } = await openStore(t);
+  const contents = sameShard();
+  for (const bytes of contents) await store(blobs, bytes);
+  const [first, second, third] = contents.map((bytes) => digestOf(bytes)) as [Digest, Digest, Digest];
+  const { waiting, sync } = manualSync();
+  const reader = new FileReader({
+    tree: new BlobTree(directory, sync, true),
+    memory: new TransferMemory(),
+    log: undefined,
+  });
+  const synced = async (look: Promise<unknown>) => {
+    const paths: string[] = [];
+    for (; await isPending(look); await turn()) {
+      for (const { path, end } of waiting.splice(0)) {
+        paths.push(relative(directory, path));
+        end();
+      }
+    }
+    return paths;
+  };
+  const shard = relative(directory, pathOf(directory, first)).replace(/\/[^/]*$/, "");
+  t.deepEqual(await synced(reader.stat(first)), ["blobs/sha256", shard]);
+  t.deepEqual(await synced(reader.stat(second)), [shard]);
+  t.deepEqual(await synced(Promise.resolve(reader.open(third))), [shard]);
+  // They are known by now.
+  for (const digest of [first, second, third]) t.deepEqual(await synced(reader.stat(digest)), []);
+  t.deepEqual(await synced(Promise.resolve(reader.open(third))), []);
+  // The same bytes, under the same name, are another file once they were stored anew.
+  await store(blobs, contents[1]);
+  t.deepEqual(await synced(reader.stat(second)), [shard]);
+});
+
+/** Contents whose digests begin with the same byte. */
+function sameShard(): [Buffer, Buffer, Buffer] {
+  const [first = Buffer.alloc(0), ...others] = Array.from({ length: 5000 }, (_, i) => bytesOf(i, 100));
+  const same = others.filter((bytes) => digestOf(bytes).slice(0, 9) === digestOf(first).slice(0, 9));
+  return [first, same[0] ?? first, same[1] ?? first];
+}
 
 test("who waits for a directory shares a sync that began after his change", async (t) => {
   const { waiting, sync } = manualSync();

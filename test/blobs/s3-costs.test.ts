@@ -15,7 +15,9 @@ test("every operation makes as many requests of S3 as docs/s3.md says", async (t
   await writeFile(log, "");
   const server = await S3Server.start(["--access-log", log]);
   t.teardown(() => server.remove());
-  const blobs = await (await s3Place(t)).open({ endpoint: server.url, bucket: server.bucket() });
+  const place = await s3Place(t);
+  const where = { endpoint: server.url, bucket: server.bucket() };
+  const [blobs, another] = [await place.open(where), await place.open(where)];
   const requests = async () =>
     [...(await readFile(log, "utf8")).matchAll(/ s3_(\w+) /g)].map(([, name = ""]) => name);
   let seen = (await requests()).length;
@@ -71,4 +73,18 @@ test("every operation makes as many requests of S3 as docs/s3.md says", async (t
     "PutObject",
   ]);
   await costs("its end", commit, ["UploadPart", "CompleteMultipartUpload", "DeleteObject"]);
+
+  const resumed = async () => (await another.resume(upload.current?.id ?? t.fail())) ?? t.fail();
+  const end = ["GetObject", "UploadPart", "CompleteMultipartUpload", "DeleteObject"];
+  await keep(bytesOf(6, 20 * MiB));
+  seen += 4;
+  await costs("its end on another server", async () => await (await resumed()).commit(), end);
+  await keep(bytesOf(7, 20 * MiB));
+  seen += 4;
+  const goOn = async () => {
+    const there = await resumed();
+    await there.append(sourceOf(bytesOf(8, 100)), { at: there.offset });
+    await there.commit();
+  };
+  await costs("its end on another server, with more bytes", goOn, [...end, "GetObject"]);
 });

@@ -213,10 +213,22 @@ testS3("uploads that wait go on, also when the memory of what they had was neede
   }
 });
 
-testS3("an upload whose hash another version has stored has to be begun anew", async (t, place) => {
+testS3("wrong bytes that came to two servers are refused, and nothing is left of them", async (t, place) => {
   const [first, second] = [await place.open(), await place.open()];
-  await begun(first, 100);
-  await place.rows(`update blob_uploads set hashes = array['\\x0011'::bytea]`);
+  await begun(first, 20 * MiB);
   const upload = (await second.resume(ID)) ?? t.fail();
-  await throwsCode(t, upload.append(sourceOf(bytes), { at: 100 }), "BLOB_UPLOAD_UNKNOWN");
+  await upload.append(sourceOf(bytesOf(2, 5 * MiB)), { at: 20 * MiB });
+  await throwsCode(t, upload.commit({ digests: [digestOf(bytes)] }), "DIGEST_INVALID");
+  t.is(await first.resume(ID), undefined);
+  t.deepEqual(await place.keys(), []);
+});
+
+testS3("of bytes that came to two servers, any digest names the blob", async (t, place) => {
+  const [first, second] = [await place.open(), await place.open()];
+  await begun(first, 20 * MiB);
+  const upload = (await second.resume(ID)) ?? t.fail();
+  await upload.append(sourceOf(bytes.subarray(20 * MiB)), { at: 20 * MiB });
+  const digest = digestOf(bytes, "sha512");
+  t.deepEqual(await upload.commit({ digests: [digest] }), { digest, size: bytes.length });
+  t.true((await readBlob(first, digest)).equals(bytes));
 });

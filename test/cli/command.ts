@@ -21,6 +21,8 @@ export interface RunOptions {
 export interface Running {
   readonly child: ChildProcess;
   readonly ended: Promise<Finished>;
+  /** What it has written so far. */
+  written(stream: "stdout" | "stderr"): string;
   /** Resolves with the first match in what has been written so far, or will be. Rejects when the process ends. */
   saw(stream: "stdout" | "stderr", pattern: RegExp): Promise<RegExpExecArray>;
 }
@@ -55,7 +57,7 @@ export function start(t: ExecutionContext, args: readonly string[], options: Run
       look();
       ended.then((finished) => reject(new Error(`ended without ${pattern}: ${JSON.stringify(finished)}`)));
     });
-  return { child, ended, saw };
+  return { child, ended, saw, written: (stream) => output[stream] };
 }
 
 /** Runs `layerd ARGS…` until it ends. */

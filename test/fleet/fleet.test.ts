@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
 import { Client, IMAGE_CONFIG, imageOf, sha256 } from "../http/v2/client.ts";
+import { eventually } from "../tools/eventually.ts";
 import { json } from "../tools/json.ts";
 import { canStartFleet, type Fleet, type Member, startFleet } from "./fleet.ts";
 
@@ -42,11 +43,14 @@ async function pushInParts(client: Client, content: string): Promise<void> {
   await expect(client.follow("PUT", `${location}${mark}digest=${sha256(content)}`, parts[1]), 201);
 }
 
+/** From the beginning when something is missing at the end: it was collected, if all that took longer than it was kept. */
 async function pushImage(client: Client, content: string, tag: string): Promise<string> {
-  await untilDone(() => pushInParts(client, content));
-  await untilDone(() => pushInParts(client, IMAGE_CONFIG));
   const manifest = imageOf(content);
-  await untilDone(() => expect(client.putManifest(tag, manifest), 201));
+  await untilDone(async () => {
+    await untilDone(() => pushInParts(client, content));
+    await untilDone(() => pushInParts(client, IMAGE_CONFIG));
+    await expect(client.putManifest(tag, manifest), 201);
+  });
   return manifest;
 }
 
@@ -55,12 +59,13 @@ async function pushMany(
   { url }: Fleet,
   name: string,
   onPushed: (count: number) => void,
+  pushes = PUSHES,
 ): Promise<Map<string, string>> {
   const pushed = new Map<string, string>();
   let next = 0;
   const one = async () => {
     const client = new Client(url, name);
-    while (next < PUSHES) {
+    while (next < pushes) {
       const number = next;
       next += 1;
       const content = `${name} ${number} `.repeat(200 + number * 20);
@@ -141,6 +146,28 @@ test.serial(
     for (const stop of stops) t.deepEqual((await stop()).failures, []);
     t.is(pushed.size, PUSHES);
     await untilDone(() => expect(fetch(`${victim.url}/readyz`), 200));
+    for (const member of fleet.members) await holdsAll(t, member, "team/app", pushed);
+  },
+);
+
+test.serial(
+  "all three collect garbage again and again, and take nothing that was acknowledged",
+  async (t) => {
+    if (!canStartFleet(t)) return;
+    const collecting = ["--gc-interval", "100ms", "--gc-grace", "2s", "--trash-ttl", "1s"];
+    const fleet = await startFleet(t, 3, collecting);
+    const rubbish = new Client(fleet.url, "team/rubbish");
+    // What nothing needs goes, beside what is needed.
+    const digests = await Promise.all(
+      Array.from({ length: 20 }, (_, at) => untilDone(() => rubbish.pushBlob(`rubbish ${at} `.repeat(100)))),
+    );
+    const pushed = await pushMany(fleet, "team/app", () => undefined, 80);
+    for (const member of fleet.members) await holdsAll(t, member, "team/app", pushed);
+    await eventually(async () => {
+      // GET promises nothing: who has the bytes need not rely on them.
+      const statuses = await Promise.all(digests.map((digest) => rubbish.status("GET", `blobs/${digest}`)));
+      return statuses.every((status) => status === 404);
+    });
     for (const member of fleet.members) await holdsAll(t, member, "team/app", pushed);
   },
 );

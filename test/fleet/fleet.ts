@@ -1,6 +1,8 @@
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import type { ExecutionContext } from "ava";
 import { database } from "../tools/database.ts";
-import { startNginx } from "../tools/nginx.ts";
+import { type NginxPlace, runNginx } from "../tools/nginx.ts";
 import { freePort } from "../tools/ports.ts";
 import { launchServer, type StartingServer } from "../tools/process.ts";
 import { s3 } from "../tools/s3.ts";
@@ -27,7 +29,7 @@ export function canStartFleet(t: ExecutionContext): boolean {
   return requireTool(t, "nginx") && requireTool(t, "versitygw");
 }
 
-/** Servers behind nginx, over one PostgreSQL and one bucket. Ended with the test. */
+/** Up to three servers behind nginx, over one PostgreSQL and one bucket. Ended with the test. */
 export async function startFleet(
   t: ExecutionContext,
   count: number,
@@ -45,7 +47,7 @@ export async function startFleet(
     index.port = String(proxy.port);
     members.push(await startMember(t, proxy, ["--index", index.href, ...blobs, ...flags]));
   }
-  return { url: await startNginx(t, siteOf(members)), members };
+  return { url: await runNginx(t, await deployedNginx(members)), members };
 }
 
 async function startMember(t: ExecutionContext, proxy: TcpProxy, flags: readonly string[]): Promise<Member> {
@@ -67,19 +69,20 @@ async function startMember(t: ExecutionContext, proxy: TcpProxy, flags: readonly
   };
 }
 
-function siteOf(members: readonly Member[]) {
-  const servers = members.map(({ url }) => `server ${new URL(url).host} max_fails=1 fail_timeout=1s;`);
-  return {
-    http: `upstream layerd { ${servers.join(" ")} keepalive 32; }`,
-    server: `
-      location / {
-        proxy_pass http://layerd;
-        proxy_http_version 1.1;
-        proxy_set_header Connection "";
-        proxy_set_header Host $http_host;
-        proxy_request_buffering off;
-        proxy_next_upstream error timeout http_503;
-        proxy_connect_timeout 1s;
-      }`,
+const DEPLOYED = resolve(import.meta.dirname, "../../docs/deploy/nginx.conf");
+
+/** What docs/deploy has, with other addresses. That of a test does not change, and is no name to be looked up. */
+async function deployedNginx(members: readonly Member[]): Promise<(place: NginxPlace) => string> {
+  const text = await readFile(DEPLOYED, "utf8");
+  const servers = members.map(({ url }) => new URL(url).host);
+  return ({ directory, port }) => {
+    return text
+      .replaceAll(/\bserver layerd-(\d+):4000 (.*) resolve;/g, (_line, number, how) => {
+        const server = servers[Number(number) - 1];
+        return server === undefined ? "" : `server ${server} ${how};`;
+      })
+      .replace("listen 8080;", `listen 127.0.0.1:${port};`)
+      .replace("error_log stderr warn;", "error_log stderr crit;")
+      .replaceAll("/tmp/", `${directory}/`);
   };
 }

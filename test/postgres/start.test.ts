@@ -1,6 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import test from "ava";
+import { settleSchema } from "../../src/postgres/start.ts";
 import { run, serve } from "../cli/command.ts";
 import { database, query } from "../tools/database.ts";
 import { temporaryDirectory } from "../tools/server.ts";
@@ -82,6 +84,17 @@ test("the first server makes the schema; one of another version is refused in on
     earlier.stderr,
     /^layerd: the schema of the database is too old for this version \(0007-.* is missing\): run `layerd migrate up --to 0007-duties`, once/,
   );
+});
+
+test("a server that starts while another makes the schema waits for it", async (t) => {
+  const url = await database();
+  const started: Promise<void>[] = [];
+  let made = false;
+  const first = settleSchema(url).finally(() => {
+    made = true;
+  });
+  for (; !made && started.length < 50; await delay(10)) started.push(settleSchema(url));
+  await t.notThrowsAsync(Promise.all([first, ...started]));
 });
 
 test("the schema goes up and down from the command line", async (t) => {

@@ -15,17 +15,19 @@ export interface NginxSite {
   readonly server: string;
 }
 
+/** Where an nginx runs: what its configuration has to name. */
+export interface NginxPlace {
+  readonly directory: string;
+  readonly port: number;
+}
+
 /** A real nginx, ended with the test; which begins with `requireTool(t, "nginx")`. @returns its URL, when it answers */
 export async function startNginx(t: ExecutionContext, { http = "", server }: NginxSite): Promise<string> {
-  const directory = await temporaryDirectory(t);
-  const port = await freePort();
-  const file = join(directory, "nginx.conf");
-  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-    .map((name) => `${name}_temp_path ${join(directory, name)};`)
-    .join("\n");
-  await writeFile(
-    file,
-    `daemon off; worker_processes 1; pid ${join(directory, "pid")}; error_log stderr crit;
+  return await runNginx(t, ({ directory, port }) => {
+    const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+      .map((name) => `${name}_temp_path ${join(directory, name)};`)
+      .join("\n");
+    return `worker_processes 1; pid ${join(directory, "pid")}; error_log stderr crit;
      events { worker_connections 512; }
      http {
        access_log off; ${temporary}
@@ -35,11 +37,21 @@ export async function startNginx(t: ExecutionContext, { http = "", server }: Ngi
          client_max_body_size 0;
          ${server}
        }
-     }`,
-  );
-  const nginx = spawn(findTool("nginx") ?? "nginx", ["-e", "stderr", "-c", file], {
-    stdio: ["ignore", "ignore", "inherit"],
+     }`;
   });
+}
+
+/** The same with a whole configuration, which it does not leave the foreground by. */
+export async function runNginx(
+  t: ExecutionContext,
+  configure: (place: NginxPlace) => string,
+): Promise<string> {
+  const directory = await temporaryDirectory(t);
+  const port = await freePort();
+  const file = join(directory, "nginx.conf");
+  await writeFile(file, configure({ directory, port }));
+  const flags = ["-e", "stderr", "-c", file, "-g", "daemon off;"];
+  const nginx = spawn(findTool("nginx") ?? "nginx", flags, { stdio: ["ignore", "ignore", "inherit"] });
   const exited = new Promise((resolve) => nginx.once("exit", resolve));
   t.teardown(async () => {
     nginx.kill("SIGTERM");

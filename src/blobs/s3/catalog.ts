@@ -97,8 +97,8 @@ export interface Progress {
   /** Bytes: of all parts, then of the tail. */
   readonly size: number;
   readonly head: Buffer;
-  /** The states of the hashes there, in the order of the algorithms. */
-  readonly hashes: readonly Buffer[];
+  /** The digests of so much, in the order of the algorithms; empty when nobody knows them. */
+  readonly hashes: readonly Digest[];
   readonly tail: readonly Piece[];
 }
 
@@ -133,7 +133,7 @@ export interface UploadVersion {
  * not of the version given: another server has gone on with the upload, or ended it.
  */
 export interface UploadCatalog {
-  create(row: Pick<UploadRow, "id" | "algorithms" | "note" | "hashes">): Promise<string>;
+  create(row: Pick<UploadRow, "id" | "algorithms" | "note">): Promise<string>;
   load(id: UploadId): Promise<UploadRow | undefined>;
   versionOf(id: UploadId): Promise<string | undefined>;
   list(after: UploadId | undefined, limit: number): Promise<StoredUpload[]>;

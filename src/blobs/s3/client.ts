@@ -32,6 +32,9 @@ export function createClient(options: S3Options, endpoint: string | undefined): 
     // checksums Amazon S3 wants part numbers without gaps.
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
+    // To ask whether a part may come, the SDK makes a connection for each, with its handshakes. S3 is asked once, at
+    // the start, whether the bucket can be written.
+    expectContinueHeader: false,
     requestHandler: {
       connectionTimeout: CONNECT_WITHIN,
       socketTimeout: IDLE,

@@ -1,4 +1,4 @@
-import type { Digest } from "../../core/digest.ts";
+import type { Digest, DigestAlgorithm } from "../../core/digest.ts";
 import type { BlobStat } from "../port.ts";
 import type { StoredObject } from "./catalog.ts";
 
@@ -9,7 +9,9 @@ export interface S3Content {
   readonly head: Buffer;
   readonly note: unknown;
   readonly committed: BlobStat | undefined;
-  /** Bytes in memory that `close` lets go of without losing anything. */
+  /** Of the digests that are wanted, the one that names the blob first. */
+  readonly algorithms: readonly DigestAlgorithm[];
+  /** Bytes in memory that `shrink` lets go of without losing anything. */
   readonly idleBytes: number;
   /** Becomes what is stored, when another server has gone on with it. False when there is nothing any more. */
   refresh(): Promise<boolean>;
@@ -18,7 +20,7 @@ export interface S3Content {
   take(chunk: Uint8Array): Promise<void> | undefined;
   sync(): Promise<void>;
   amend(note: unknown): Promise<void>;
-  /** The digests that were computed as the bytes came. */
+  /** The digests that were computed as the bytes came: by all algorithms, or none when that was on several servers. */
   digests(): Promise<readonly Digest[]>;
   /** Makes the bytes one object. Resolves with its key. */
   finish(digests: readonly Digest[]): Promise<string>;
@@ -26,7 +28,9 @@ export interface S3Content {
   publish(object: StoredObject, digests: readonly Digest[]): Promise<void>;
   /** After a failure: lets go of what is not stored, and looks again before anything else. */
   reset(): Promise<void>;
-  /** Lets go of memory; what is stored stays. */
+  /** Lets go of bytes in memory that are stored, when nobody works on it; they are read when they are needed. */
+  shrink(): void;
+  /** Lets go of everything in memory; what is stored stays. */
   close(): Promise<void>;
   /** Removes what is stored and not published. */
   remove(): Promise<void>;

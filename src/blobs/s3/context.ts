@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { HashThreads } from "../hasher.ts";
 import type { BlobLog } from "../log.ts";
 import type { Bucket } from "./bucket.ts";
 import type { BlobCatalog, DeadObject } from "./catalog.ts";
@@ -15,6 +16,7 @@ export interface S3Context {
   /** Who may send a part. */
   readonly slots: Slots;
   readonly idle: IdleContents;
+  readonly threads: HashThreads;
 }
 
 /** A key that nobody has ever used, and nobody will again. */

@@ -13,8 +13,7 @@ export class IdleContents {
     maxSize: BUDGET,
     sizeCalculation: (bytes) => bytes,
     dispose: (_bytes, content, reason) => {
-      // Of what is stored nothing is being sent, so that nothing can fail.
-      if (reason === "evict") void content.close();
+      if (reason === "evict") content.shrink();
     },
   });
 
@@ -27,7 +26,7 @@ export class IdleContents {
   idle(content: S3Content): void {
     const bytes = content.idleBytes;
     // Larger than all there is, it would be refused, not forgotten.
-    if (bytes > BUDGET) void content.close();
+    if (bytes > BUDGET) content.shrink();
     else if (bytes > 0) this.#contents.set(content, bytes);
   }
 }

@@ -1,28 +1,33 @@
-import { createHash } from "node:crypto";
-import type { Payload } from "./bucket.ts";
-
 // Bytes. Most uploads are small: memory comes as it is needed, twice as much each time.
 const FIRST = 64 * 1024;
 
-/** The bytes of one part as they gather, and their SHA-256. Copies what it is given. */
+/** The bytes of one part as they gather. Copies what it is given. */
 export class PartBuffer {
   readonly #limit: number;
-  readonly #first: number;
-  readonly #hash = createHash("sha256");
-  #memory = Buffer.alloc(0);
+  #memory: Uint8Array<ArrayBuffer>;
   #length = 0;
 
   /**
    * @param limit bytes of a whole part.
-   * @param whole whether it is likely to get so long: then all memory is taken at once.
+   * @param memory that it may have, if it is of a whole part's length.
    */
-  constructor(limit: number, whole = false) {
+  constructor(limit: number, memory: Uint8Array<ArrayBuffer> = new Uint8Array(0)) {
     this.#limit = limit;
-    this.#first = whole ? limit : FIRST;
+    this.#memory = memory.length === limit ? memory : new Uint8Array(0);
+  }
+
+  /** Of which it is likely that it gets as long as a whole part: all memory is taken at once. */
+  static whole(limit: number, memory?: Uint8Array<ArrayBuffer>): PartBuffer {
+    return new PartBuffer(limit, memory?.length === limit ? memory : Buffer.allocUnsafeSlow(limit));
   }
 
   get length(): number {
     return this.#length;
+  }
+
+  /** Bytes of memory. */
+  get capacity(): number {
+    return this.#memory.length;
   }
 
   /** Bytes that still fit. */
@@ -30,8 +35,9 @@ export class PartBuffer {
     return this.#limit - this.#length;
   }
 
+  /** Not while the memory is lent. */
   get bytes(): Buffer {
-    return this.#memory.subarray(0, this.#length);
+    return Buffer.from(this.#memory.buffer, 0, this.#length);
   }
 
   /** At most as many bytes as there is room for. */
@@ -39,18 +45,28 @@ export class PartBuffer {
     const length = this.#length + bytes.length;
     if (length > this.#memory.length) this.#grow(length);
     this.#memory.set(bytes, this.#length);
-    this.#hash.update(bytes);
     this.#length = length;
   }
 
-  /** What has gathered, as it is to be sent. */
-  payload(): Payload {
-    return { bytes: this.bytes, sha256: this.#hash.copy().digest("hex") };
+  /** Gives the memory, with the bytes in it, to another thread, until `takeBack`. */
+  lend(): ArrayBuffer {
+    return this.#memory.buffer;
+  }
+
+  takeBack(memory: ArrayBuffer): void {
+    this.#memory = new Uint8Array(memory);
+  }
+
+  /** The memory, for another part: nobody looks at the bytes any more. */
+  end(): Uint8Array<ArrayBuffer> {
+    this.#length = 0;
+    return this.#memory;
   }
 
   #grow(atLeast: number): void {
-    const wanted = Math.max(this.#first, atLeast, this.#memory.length * 2);
-    const memory = Buffer.allocUnsafeSlow(Math.min(this.#limit, wanted));
+    const memory = Buffer.allocUnsafeSlow(
+      Math.min(this.#limit, Math.max(FIRST, atLeast, this.#memory.length * 2)),
+    );
     memory.set(this.bytes);
     this.#memory = memory;
   }

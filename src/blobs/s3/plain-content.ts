@@ -4,7 +4,7 @@ import type { Payload } from "./bucket.ts";
 import type { Part, StoredObject } from "./catalog.ts";
 import type { S3Content } from "./content.ts";
 import { newKey, removeAtOnce, type S3Context } from "./context.ts";
-import { FastHashes } from "./hashes.ts";
+import { PartHasher } from "./part-hasher.ts";
 import { type CutPart, PartIntake } from "./part-intake.ts";
 
 // Milliseconds after which the catalog is told that a long upload is alive.
@@ -14,8 +14,10 @@ const TOUCH_EVERY = 5 * 60 * 1000;
 export class PlainContent implements S3Content {
   readonly resumable = false;
   readonly idleBytes = 0;
+  readonly algorithms: readonly DigestAlgorithm[];
   readonly #context: S3Context;
   readonly #key: string;
+  readonly #hasher: PartHasher;
   readonly #intake: PartIntake;
   readonly #parts: Part[] = [];
   #begun: Promise<string> | undefined;
@@ -29,8 +31,10 @@ export class PlainContent implements S3Content {
     this.#context = context;
     this.#key = newKey(context);
     this.#note = about.note;
-    const hashes = new FastHashes(about.algorithms);
-    this.#intake = new PartIntake({ hashes, slots: context.slots, store: (part) => this.#store(part) });
+    this.algorithms = about.algorithms;
+    this.#hasher = new PartHasher(context.threads, about.algorithms);
+    const { slots } = context;
+    this.#intake = new PartIntake({ hasher: this.#hasher, slots, store: (part) => this.#store(part) });
   }
 
   get offset(): number {
@@ -69,16 +73,16 @@ export class PlainContent implements S3Content {
   }
 
   async digests(): Promise<readonly Digest[]> {
-    return this.#intake.hashes.digests();
+    return await this.#intake.digests();
   }
 
   async finish(): Promise<string> {
     if (this.#begun === undefined) {
       await this.#enter();
-      await this.#context.bucket.put(this.#key, this.#intake.last());
+      await this.#context.bucket.put(this.#key, await this.#intake.last());
       return this.#key;
     }
-    const last = this.#intake.last();
+    const last = await this.#intake.last();
     if (last.bytes.length > 0) await this.#putPart(last);
     await this.#intake.settle();
     const parts = this.#parts.toSorted((a, b) => a.number - b.number);
@@ -89,13 +93,17 @@ export class PlainContent implements S3Content {
   async publish(object: StoredObject): Promise<void> {
     await this.#context.catalog.objects.publish(object);
     this.#committed = { digest: object.digest, size: object.size };
+    this.#hasher.drop();
   }
 
   async reset(): Promise<void> {}
 
+  shrink(): void {}
+
   async close(): Promise<void> {
     // Whatever went wrong there: nobody needs it any more.
     await this.#intake.settle().catch(() => undefined);
+    this.#hasher.drop();
   }
 
   async remove(): Promise<void> {

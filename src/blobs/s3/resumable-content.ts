@@ -1,11 +1,11 @@
-import type { Digest } from "../../core/digest.ts";
+import type { Digest, DigestAlgorithm } from "../../core/digest.ts";
 import { LayerdError } from "../../core/errors.ts";
 import type { BlobStat } from "../port.ts";
 import type { Payload } from "./bucket.ts";
 import type { Part, StoredObject, UploadRow } from "./catalog.ts";
 import type { S3Content } from "./content.ts";
 import { removeAtOnce, type S3Context } from "./context.ts";
-import { StorableHashes } from "./hashes.ts";
+import { PartHasher } from "./part-hasher.ts";
 import { type CutPart, PartIntake } from "./part-intake.ts";
 import { enterObject, readPiece, storePiece } from "./pieces.ts";
 import { StoredRow } from "./stored-row.ts";
@@ -25,6 +25,8 @@ export class ResumableContent implements S3Content {
   /** Whether the object that the row was sealed for is there. */
   #completed = false;
   #intake: PartIntake | undefined;
+  /** Knows what was hashed of the row's bytes, as long as no other server goes on with them. */
+  #hasher: PartHasher | undefined;
   #stale = false;
   #refreshing: Promise<boolean> | undefined;
   #begun: Promise<void> | undefined;
@@ -65,9 +67,13 @@ export class ResumableContent implements S3Content {
     return this.#row.committed && digest !== undefined ? { digest, size: this.#row.size } : undefined;
   }
 
+  get algorithms(): readonly DigestAlgorithm[] {
+    return this.#row.algorithms;
+  }
+
   get idleBytes(): number {
     const intake = this.#intake;
-    return intake === undefined || intake.offset !== this.#row.size ? 0 : intake.rest.length;
+    return intake === undefined || intake.offset !== this.#row.size ? 0 : intake.memory;
   }
 
   async refresh(): Promise<boolean> {
@@ -104,8 +110,11 @@ export class ResumableContent implements S3Content {
   }
 
   async digests(): Promise<readonly Digest[]> {
-    if (this.#completed) return this.#row.digests;
-    return (this.#intake?.hashes ?? (await this.#hashes())).digests();
+    const { digests, hashes, size } = this.#row;
+    if (this.#completed) return digests;
+    if (this.offset === size && hashes.length > 0) return hashes;
+    this.#intake ??= await this.#restore();
+    return await this.#intake.digests();
   }
 
   async finish(digests: readonly Digest[]): Promise<string> {
@@ -126,7 +135,7 @@ export class ResumableContent implements S3Content {
       (upload) => this.#context.catalog.uploads.commit(upload, object, { head, digests }),
       () => ({ committed: true, digests, size, head, tail: [] }),
     );
-    this.#intake = undefined;
+    await this.close();
     await removeAtOnce(this.#context, left);
   }
 
@@ -135,11 +144,17 @@ export class ResumableContent implements S3Content {
     this.#stale = true;
   }
 
+  shrink(): void {
+    this.#intake = undefined;
+  }
+
   async close(): Promise<void> {
     const intake = this.#intake;
     this.#intake = undefined;
     // What went wrong there is not stored, and counts no more.
     await intake?.settle().catch(() => undefined);
+    this.#hasher?.drop();
+    this.#hasher = undefined;
   }
 
   async remove(): Promise<void> {
@@ -173,18 +188,10 @@ export class ResumableContent implements S3Content {
     const pieces = await Promise.all(tail.map((piece) => readPiece(this.#context, piece)));
     const offset = parts.reduce((sum, { size }) => sum + size, 0);
     const from = { part: nextPart, offset, tail: pieces, head };
-    const { slots } = this.#context;
-    return new PartIntake({ hashes: await this.#hashes(), slots, store: (part) => this.#store(part), from });
-  }
-
-  async #hashes(): Promise<StorableHashes> {
-    const { id, algorithms, hashes } = this.#row;
-    return await StorableHashes.create(algorithms, hashes).catch((err: unknown) => {
-      this.#context.log?.warn({ err, upload: id }, "the hash of an upload is of another version of layerd");
-      throw new LayerdError("BLOB_UPLOAD_UNKNOWN", "the upload cannot be resumed; begin it anew", {
-        cause: err,
-      });
-    });
+    const { slots, threads } = this.#context;
+    // Of what another server has sent, nobody knows the state of the hash.
+    this.#hasher ??= new PartHasher(threads, offset === 0 ? this.algorithms : []);
+    return new PartIntake({ hasher: this.#hasher, slots, store: (part) => this.#store(part), from });
   }
 
   async #store(part: CutPart): Promise<void> {
@@ -197,9 +204,9 @@ export class ResumableContent implements S3Content {
     await stored;
   }
 
-  async #finished({ end, head, hashes }: CutPart, part: Part): Promise<void> {
+  async #finished({ end, head, digests }: CutPart, part: Part): Promise<void> {
     const left = this.#row.tail.map(({ key }) => key);
-    const progress = { size: end, head, hashes, tail: [] };
+    const progress = { size: end, head, hashes: digests, tail: [] };
     await this.#stored.change(
       (upload) => this.#context.catalog.uploads.progress(upload, progress, [part]),
       ({ parts }) => ({ ...progress, parts: [...parts, part] }),
@@ -241,7 +248,7 @@ export class ResumableContent implements S3Content {
     const known = kept.reduce((sum, { size }) => sum + size, 0);
     const piece = await storePiece(this.#context, id, intake.rest.subarray(known));
     const tail = [...kept, piece];
-    const progress = { size: intake.offset, head: intake.head, hashes: intake.hashes.save(), tail };
+    const progress = { size: intake.offset, head: intake.head, hashes: await intake.digests(), tail };
     await this.#stored.change(
       (upload) => this.#context.catalog.uploads.progress(upload, progress, []),
       () => progress,
@@ -256,7 +263,7 @@ export class ResumableContent implements S3Content {
   async #putWhole(): Promise<string> {
     this.#intake ??= await this.#restore();
     const key = await enterObject(this.#context, this.#row.id);
-    await this.#context.bucket.put(key, this.#intake.last());
+    await this.#context.bucket.put(key, await this.#intake.last());
     return key;
   }
 
@@ -264,7 +271,7 @@ export class ResumableContent implements S3Content {
   async #complete(digests: readonly Digest[]): Promise<string> {
     const { bucket, catalog } = this.#context;
     this.#intake ??= await this.#restore();
-    const last = this.#intake.last();
+    const last = await this.#intake.last();
     const rest = last.bytes.length > 0 ? [await this.#putPart(last)] : [];
     const size = this.offset;
     await this.#stored.change(

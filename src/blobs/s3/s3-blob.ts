@@ -1,27 +1,23 @@
 import { Readable, type Writable } from "node:stream";
 import type { Digest } from "../../core/digest.ts";
-import { LayerdError } from "../../core/errors.ts";
 import { Outlet } from "../outlet.ts";
 import type { BlobHandle, ByteSpan } from "../port.ts";
 import type { Bucket } from "./bucket.ts";
 import type { StoredObject } from "./catalog.ts";
-import { toStoreError } from "./errors.ts";
-
-// A GET that breaks off goes on where it was, unless so many in a row have brought nothing.
-const FRUITLESS_MAX = 2;
+import { chunksOf } from "./chunks.ts";
 
 /** A blob in the bucket. Holds nothing: every transfer is a request of its own. */
 export class S3Blob implements BlobHandle {
   readonly digest: Digest;
   readonly size: number;
   readonly #bucket: Bucket;
-  readonly #key: string;
+  readonly #object: StoredObject;
 
-  constructor(bucket: Bucket, { key, digest, size }: StoredObject) {
-    this.digest = digest;
-    this.size = size;
+  constructor(bucket: Bucket, object: StoredObject) {
+    this.digest = object.digest;
+    this.size = object.size;
     this.#bucket = bucket;
-    this.#key = key;
+    this.#object = object;
   }
 
   async send(writable: Writable, span: ByteSpan = { start: 0, end: this.size }): Promise<void> {
@@ -32,7 +28,8 @@ export class S3Blob implements BlobHandle {
     if (writable.destroyed) onClose();
     writable.on("close", onClose);
     try {
-      for await (const chunk of this.#chunks(span, gone.signal)) await outlet.write(chunk);
+      for await (const chunk of chunksOf(this.#bucket, this.#object, span, gone.signal))
+        await outlet.write(chunk);
     } finally {
       writable.off("close", onClose);
       outlet.close();
@@ -41,35 +38,10 @@ export class S3Blob implements BlobHandle {
 
   stream(span: ByteSpan = { start: 0, end: this.size }): Readable {
     const gone = new AbortController();
-    return new ChunkStream(this.#chunks(span, gone.signal), gone);
+    return new ChunkStream(chunksOf(this.#bucket, this.#object, span, gone.signal), gone);
   }
 
   close(): void {}
-
-  async *#chunks({ start, end }: ByteSpan, signal: AbortSignal): AsyncGenerator<Buffer> {
-    let at = start;
-    for (let fruitless = 0; at < end; ) {
-      const before = at;
-      try {
-        for await (const chunk of await this.#get({ start: at, end }, signal)) {
-          at += chunk.length;
-          yield chunk;
-        }
-        if (at < end) throw new Error(`the answer ended at byte ${at}, before byte ${end}`);
-      } catch (error) {
-        signal.throwIfAborted();
-        fruitless = at === before ? fruitless + 1 : 0;
-        if (fruitless >= FRUITLESS_MAX) throw toStoreError(error);
-      }
-    }
-  }
-
-  async #get(span: ByteSpan, signal: AbortSignal): Promise<Readable> {
-    signal.throwIfAborted();
-    const body = await this.#bucket.get(this.#key, span, signal);
-    if (body !== undefined) return body;
-    throw new LayerdError("UNAVAILABLE", "the bytes of this blob are gone");
-  }
 }
 
 /** Unlike `Readable.from`, ends at once when it is destroyed, also while nothing comes. */

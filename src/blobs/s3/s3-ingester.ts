@@ -5,7 +5,6 @@ import type { BeginOptions, BlobIngester, BlobUpload, StoredUpload, UploadId } f
 import { Queues } from "../queues.ts";
 import type { S3Content } from "./content.ts";
 import { removeAtOnce, type S3Context } from "./context.ts";
-import { StorableHashes } from "./hashes.ts";
 import { PlainContent } from "./plain-content.ts";
 import { ResumableContent } from "./resumable-content.ts";
 import { S3Upload } from "./s3-upload.ts";
@@ -75,8 +74,7 @@ export class S3Ingester implements BlobIngester {
   async #content(id: UploadId, options: BeginOptions): Promise<S3Content> {
     const { algorithms = ["sha256"], note, resumable = false } = options;
     if (!resumable) return new PlainContent(this.#context, { algorithms, note });
-    const hashes = (await StorableHashes.create(algorithms)).save();
-    await this.#context.catalog.uploads.create({ id, algorithms, note, hashes });
+    await this.#context.catalog.uploads.create({ id, algorithms, note });
     const content = await ResumableContent.load(this.#context, id);
     if (content === undefined) throw new LayerdError("UNAVAILABLE", "another server has ended the upload");
     return content;

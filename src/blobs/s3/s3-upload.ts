@@ -1,6 +1,5 @@
-import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
-import { algorithmOf, type Digest, makeDigest } from "../../core/digest.ts";
+import { algorithmOf, type Digest, type DigestAlgorithm } from "../../core/digest.ts";
 import { LayerdError } from "../../core/errors.ts";
 import {
   checkDigests,
@@ -15,7 +14,7 @@ import type { AppendOptions, BlobStat, BlobUpload, Expected, UploadId } from "..
 import { receive } from "../source.ts";
 import type { S3Content } from "./content.ts";
 import type { S3Context } from "./context.ts";
-import { S3Blob } from "./s3-blob.ts";
+import { readBack } from "./read-back.ts";
 
 /** An upload into the bucket. */
 export class S3Upload implements BlobUpload {
@@ -158,7 +157,7 @@ export class S3Upload implements BlobUpload {
     const size = this.offset;
     const known = await this.#verify(expected);
     const key = await this.#content.finish(known);
-    const others = await this.#readBack({ key, size }, expected, known);
+    const others = await readBack(this.#context.bucket, { key, size }, this.#unknown(expected, known));
     const all = [...known, ...others];
     const digest = await this.#orDiscard(() => {
       checkDigests(expected, all);
@@ -183,18 +182,11 @@ export class S3Upload implements BlobUpload {
     return known;
   }
 
-  /** The digests that nobody had announced. */
-  async #readBack(
-    { key, size }: { readonly key: string; readonly size: number },
-    expected: Expected,
-    known: readonly Digest[],
-  ): Promise<Digest[]> {
-    const missing = missingAlgorithms(expected, known.map(algorithmOf));
-    if (missing.length === 0) return [];
-    const hashes = missing.map((algorithm) => ({ algorithm, hash: createHash(algorithm) }));
-    const blob = new S3Blob(this.#context.bucket, { key, size, digest: known[0] as Digest });
-    for await (const chunk of blob.stream()) for (const { hash } of hashes) hash.update(chunk);
-    return hashes.map(({ algorithm, hash }) => makeDigest(algorithm, hash.digest("hex")));
+  /** Algorithms that nobody had announced, or all when the bytes came to several servers. */
+  #unknown(expected: Expected, known: readonly Digest[]): DigestAlgorithm[] {
+    const computed = known.map(algorithmOf);
+    const wanted = this.#content.algorithms.filter((algorithm) => !computed.includes(algorithm));
+    return [...wanted, ...missingAlgorithms(expected, [...computed, ...wanted])];
   }
 
   /** A mismatch is the end. */

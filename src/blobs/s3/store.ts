@@ -7,6 +7,7 @@ import {
 } from "@aws-sdk/client-s3";
 import type { Digest } from "../../core/digest.ts";
 import type { CacheCounts } from "../file-reader.ts";
+import { HashThreads } from "../hasher.ts";
 import type { BlobLog } from "../log.ts";
 import type { BlobStore } from "../port.ts";
 import { Bucket, type PresignOptions } from "./bucket.ts";
@@ -21,7 +22,7 @@ import { S3Reader } from "./s3-reader.ts";
 import { S3Sweeper } from "./s3-sweeper.ts";
 import { Slots } from "./slots.ts";
 
-// Parts of all uploads together that are being sent, of 8 MiB as a rule.
+// Parts of all uploads together that are being hashed or sent, of 8 MiB as a rule.
 const SENDING_MAX = 32;
 
 export interface S3StoreOptions extends S3Options {
@@ -60,8 +61,10 @@ export async function openS3Blobs(options: S3StoreOptions): Promise<S3BlobStore>
     bucket.close();
     throw error;
   }
-  const context = { bucket, catalog, prefix, log, slots: new Slots(SENDING_MAX), idle: new IdleContents() };
-  return createStore(context, cacheCounts);
+  const slots = new Slots(SENDING_MAX);
+  const idle = new IdleContents();
+  const threads = new HashThreads();
+  return createStore({ bucket, catalog, prefix, log, slots, idle, threads }, cacheCounts);
 }
 
 function createStore(context: S3Context, cacheCounts: CacheCounts): S3BlobStore {
@@ -69,9 +72,10 @@ function createStore(context: S3Context, cacheCounts: CacheCounts): S3BlobStore 
   const ingester = new S3Ingester(context);
   const sweeper = new S3Sweeper(context);
   const close = async () => {
-    await ingester.close().finally(() => {
+    await ingester.close().finally(async () => {
       reader.close();
       context.bucket.close();
+      await context.threads.close();
     });
   };
   let closing: Promise<void> | undefined;

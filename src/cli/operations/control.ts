@@ -7,11 +7,12 @@ import { parseDigest } from "../../core/digest.ts";
 import { isLayerdError } from "../../core/errors.ts";
 import { parseRepositoryName, parseTag } from "../../core/name.ts";
 import type { Operations } from "./operations.ts";
+import { answerSource, sendBytes } from "./source-control.ts";
 
 /*
  * How `layerd gc` and its like reach a running server: HTTP over a socket in the data directory, which only the user
  * may use that the server runs as. The answer is JSON, a line each: {"item": …} as they come, then {"result": …}
- * or {"error": {code, message}}.
+ * or {"error": {code, message}}. Only /bytes is answered with bytes, or with 404.
  */
 
 // sockaddr_un(7): what the path of a socket may have, with its end.
@@ -56,6 +57,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
       signal,
     }),
   "/check": (operations, _asked, item, signal) => operations.check(item, signal),
+  "/source": (operations, asked) => answerSource(operations.source, asked),
   "/restore": (operations, { digest, repository, tags }) =>
     operations.restore(parseDigest(String(digest)), {
       repository: parseRepositoryName(String(repository)),
@@ -97,6 +99,7 @@ async function answer(operations: Operations, req: IncomingMessage, res: ServerR
   };
   res.on("close", () => gone.abort());
   try {
+    if (req.url === "/bytes") return await sendBytes(operations.source, req, res);
     const handler = HANDLERS[req.url ?? ""];
     if (handler === undefined) throw new Error(`this server knows no ${req.url}: is it of another version?`);
     const asked = JSON.parse((await text(req)) || "{}");

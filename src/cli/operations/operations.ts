@@ -11,6 +11,7 @@ import type {
   Restored,
   Rot,
   Scrubbed,
+  Source,
   Stay,
   Verdict,
 } from "../../create.ts";
@@ -23,6 +24,8 @@ export interface Operations {
   restore(digest: Digest, to: Target): Promise<Restored>;
   scrub(asked: ScrubRequest): Promise<Scrubbed>;
   check(report: (fault: Fault) => void, signal?: AbortSignal): Promise<Checked>;
+  /** All of it, to be copied. */
+  readonly source: Source;
 }
 
 export interface CollectRequest {
@@ -61,5 +64,6 @@ export function operationsOf(registry: Registry, nothingPromised: boolean): Oper
       registry.scrubber.scrub({ ...rest, ...(rate === undefined ? {} : { rate }) }),
     check: (report, signal) => registry.checker.check({ report, ...(signal && { signal }) }),
     restore: (digest, { repository, tags }) => registry.trash.restore({ repository, who: WHO }, digest, tags),
+    source: registry.source,
   };
 }

@@ -1,13 +1,15 @@
 import type { Progress } from "../../create.ts";
-import { formatSize } from "./format.ts";
+import { formatDuration, formatSize } from "./format.ts";
 
 /** A line on a terminal's standard error that is written again and again; elsewhere, nothing. */
 export class ProgressLine {
   readonly shown = process.stderr.isTTY === true;
 
-  show({ done, total }: Progress): void {
+  /** @param left milliseconds that it is going to take, if that can be told */
+  show({ done, total }: Progress, left?: number): void {
     const percent = total === 0 ? 100 : Math.min(100, Math.floor((done / total) * 100));
-    this.#write(`${formatSize(done)} of ${formatSize(total)}, ${percent} %`);
+    const until = left === undefined ? "" : `, ${formatDuration(left)} left`;
+    this.#write(`${formatSize(done)} of ${formatSize(total)}, ${percent} %${until}`);
   }
 
   /** To be called before anything else is written. */

@@ -1,12 +1,11 @@
-import { once } from "node:events";
-import { type IncomingMessage, request } from "node:http";
-import { createInterface } from "node:readline";
-import { isShared, type ServerConfig, storeConfigOf } from "../../config.ts";
-import { createLayerd, type Registry, type Stay, type Verdict } from "../../create.ts";
-import { DataDirectoryInUseError } from "../../data-directory.ts";
+import { hasDirectory, isShared, type ServerConfig, storeConfigOf } from "../../config.ts";
+import { createLayerd, type Registry, type Source, type Stay, type Verdict } from "../../create.ts";
+import { DataDirectoryInUseError, openDataDirectory } from "../../data-directory.ts";
 import { StartError } from "../failures.ts";
+import { ask, Unreachable } from "./ask.ts";
 import { controlPath } from "./control.ts";
 import { type Operations, operationsOf } from "./operations.ts";
+import { remoteSource } from "./remote-source.ts";
 
 /** Works on a store: in this process, or through the server that has it for itself. */
 export async function withOperations<T>(
@@ -24,6 +23,28 @@ export async function withOperations<T>(
   return await withStore(config, (registry) => work(operationsOf(registry, true)));
 }
 
+/**
+ * Reads a store: through the server that has it open, which goes on, or, when none has, in this process. Which of
+ * them is decided once: a server that is being started again must find the store free.
+ */
+export async function withSource<T>(config: ServerConfig, work: (source: Source) => Promise<T>): Promise<T> {
+  requireLasting(config);
+  const path = isShared(config) ? undefined : controlPath(config.data);
+  const source = path === undefined ? undefined : await reached(remoteSource(path));
+  return source ? await work(source) : await withStore(config, (registry) => work(registry.source));
+}
+
+/** `undefined` when nobody listens. */
+async function reached(source: Source): Promise<Source | undefined> {
+  try {
+    await source.repositories({ limit: 1 });
+    return source;
+  } catch (error) {
+    if (error instanceof Unreachable) return undefined;
+    throw error;
+  }
+}
+
 /** Works on a store that nobody else has open; `why` is the sentence for when somebody has. */
 export async function withClosedStore<T>(
   config: ServerConfig,
@@ -32,11 +53,18 @@ export async function withClosedStore<T>(
 ): Promise<T> {
   requireLasting(config);
   try {
+    if (isShared(config) && hasDirectory(config)) await requireUnused(config);
     return await withStore(config, work);
   } catch (error) {
     if (!(error instanceof DataDirectoryInUseError)) throw error;
     throw new StartError(`${why}, and ${error.message}: stop that first`);
   }
+}
+
+/** Of those that may be shared, whoever opens one lets others in: that nobody is there can only be asked before. */
+async function requireUnused({ data: path, durability }: ServerConfig): Promise<void> {
+  const directory = await openDataDirectory({ path, durability });
+  await directory.close();
 }
 
 function requireLasting(config: ServerConfig): void {
@@ -52,9 +80,6 @@ async function withStore<T>(config: ServerConfig, work: (registry: Registry) => 
     await layerd.close();
   }
 }
-
-/** Nobody listens. */
-class Unreachable extends Error {}
 
 function remote(socketPath: string): Operations {
   return {
@@ -79,25 +104,6 @@ function remote(socketPath: string): Operations {
       }) as never,
     check: (report) => ask(socketPath, "/check", {}, report as never) as never,
     restore: (digest, to) => ask(socketPath, "/restore", { digest, ...to }, () => undefined) as never,
+    source: remoteSource(socketPath),
   };
-}
-
-async function ask(
-  socketPath: string,
-  path: string,
-  asked: object,
-  item: (value: unknown) => void,
-): Promise<unknown> {
-  const req = request({ socketPath, path, method: "POST" }).end(JSON.stringify(asked));
-  const [res] = (await once(req, "response").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT" || error.code === "ECONNREFUSED") throw new Unreachable();
-    throw new StartError(`${socketPath} does not answer: ${error.message}`);
-  })) as [IncomingMessage];
-  for await (const line of createInterface({ input: res })) {
-    const said = JSON.parse(line);
-    if ("item" in said) item(said.item);
-    else if ("error" in said) throw new StartError(said.error.message);
-    else return said.result;
-  }
-  throw new StartError("the server has ended before it was done");
 }

@@ -3,9 +3,11 @@ import { LayerdError } from "../../core/errors.ts";
 import type { Session, SessionLock } from "../../postgres/session.ts";
 import type { Lock, Locks } from "../port.ts";
 
-// Milliseconds that whoever has a lock is given to let go of it, and between two looks.
-const LET_GO_WITHIN = 5000;
-const LOOK_EVERY = 50;
+// Milliseconds that whoever has a lock is given to let go of it (it may have to sync what it has), between two looks, and
+// until it is asked again.
+const LET_GO_WITHIN = 20_000;
+const LOOK_EVERY = 20;
+const ASK_EVERY = 500;
 const ASKED = "release ";
 
 /** Locks of the database, which servers ask each other for. */
@@ -22,13 +24,16 @@ export class PostgresLocks implements Locks {
 
   async take(name: string): Promise<Lock> {
     const until = Date.now() + LET_GO_WITHIN;
-    for (let asked = false; ; ) {
+    for (let asked = 0; ; ) {
       const lock = await this.#session.tryLock(name);
       if (lock !== undefined) return this.#hold(name, lock);
-      if (Date.now() > until) throw busy();
-      // Once: who has it then, has been told.
-      if (!asked) await this.#session.tell(`${ASKED}${name}`);
-      asked = true;
+      const now = Date.now();
+      if (now > until) throw busy();
+      // Again after a while: it may have come into other hands, whose owner had not got it yet when it was asked for.
+      if (now - asked >= ASK_EVERY) {
+        await this.#session.tell(`${ASKED}${name}`);
+        asked = now;
+      }
       await delay(LOOK_EVERY);
     }
   }
@@ -38,6 +43,9 @@ export class PostgresLocks implements Locks {
     this.#held.set(name, asked);
     return {
       signal: AbortSignal.any([lock.signal, asked.signal]),
+      get lost() {
+        return lock.signal.aborted;
+      },
       release: async () => {
         if (this.#held.get(name) === asked) this.#held.delete(name);
         await lock.release();
