@@ -144,6 +144,7 @@ export async function createLayerd(config: StoreOptions = {}, host: Host = {}): 
     }),
     disk: stores.directory === undefined ? undefined : () => diskOf(settings.data),
     auditLost: stores.audit && (() => stores.audit?.lost ?? 0),
+    onUnread: (err, name) => log.warn({ err, metric: name }, "a metric could not be read"),
   });
   let closing: Promise<void> | undefined;
   return {
@@ -250,12 +251,20 @@ function makeMiddleware(
     },
     guard: { allowedHosts, allowedOrigins, trustProxy },
     probe: async () => {
-      await parts.stores.blobs.stat(nowhere);
-      await parts.stores.index.exists(repository);
+      const { blobs, index, bucket } = parts.stores;
+      const asked = [
+        blobs.stat(nowhere),
+        index.exists(repository),
+        bucket?.ask(AbortSignal.timeout(PROBE_WITHIN)),
+      ];
+      await Promise.all(asked);
     },
     passUnknown: host.passUnknown ?? true,
   });
 }
+
+// Milliseconds; what a database takes to be given up.
+const PROBE_WITHIN = 5000;
 
 // Seconds that a URL of the bucket holds: whoever gets one begins at once, and one that leaks is soon worthless.
 const SIGNED_FOR = 600;

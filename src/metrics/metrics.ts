@@ -15,7 +15,7 @@ export const METRICS_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
 /** What has been counted, as Prometheus reads it. Everything is read when somebody asks: until then it costs nothing. */
 export function createMetrics(sources: Sources): Metrics {
   const registry = new Registry();
-  const reporter = new Reporter(registry);
+  const reporter = new Reporter(registry, sources.onUnread);
   reporter.gauge("layerd_build_info", "1, with the version.", () => [[{ version: sources.version }, 1]], {
     labelNames: ["version"],
     across: "first",

@@ -1,5 +1,6 @@
 import { Counter, Gauge, type Registry } from "prom-client";
 import { Durations, type Observed } from "./durations.ts";
+import type { Sources } from "./sources.ts";
 
 type Labels = Readonly<Record<string, string>>;
 type Read = () => Reading | Promise<Reading>;
@@ -12,9 +13,12 @@ type Across = "sum" | "max" | "min" | "first";
 /** Describes metrics whose values stand elsewhere, and are read when they are asked for. */
 export class Reporter {
   readonly #registers: [Registry];
+  readonly #onUnread: Sources["onUnread"];
 
-  constructor(registry: Registry) {
+  /** @param onUnread told of a gauge that cannot be read. It is left out: the others are needed then more than ever. */
+  constructor(registry: Registry, onUnread: Sources["onUnread"] = rethrow) {
     this.#registers = [registry];
+    this.#onUnread = onUnread;
   }
 
   counter(name: string, help: string, read: Read, labelNames: readonly string[] = []): void {
@@ -34,13 +38,14 @@ export class Reporter {
     read: Read,
     { labelNames = [], across = "sum" }: { labelNames?: readonly string[]; across?: Across } = {},
   ): void {
+    const readable = () => this.#readable(name, read);
     new Gauge({
       ...this.#about(name, help, labelNames),
       aggregator: across,
       async collect() {
-        const values = valuesOf(await read());
+        const values = valuesOf(await readable());
         this.reset();
-        if (values.length === 0) this.remove();
+        if (values.length === 0 && labelNames.length === 0) this.remove();
         for (const [labels, value] of values) this.set(labels, value);
       },
     });
@@ -55,6 +60,15 @@ export class Reporter {
     new Durations({ ...this.#about(name, help, about.labelNames), buckets: [...about.bounds] }, read);
   }
 
+  async #readable(name: string, read: Read): Promise<Reading> {
+    try {
+      return await read();
+    } catch (error) {
+      this.#onUnread(error, name);
+      return undefined;
+    }
+  }
+
   #about(name: string, help: string, labelNames: readonly string[]) {
     return { name, help, labelNames: [...labelNames], registers: this.#registers };
   }
@@ -63,4 +77,8 @@ export class Reporter {
 function valuesOf(reading: Reading): readonly (readonly [Labels, number])[] {
   if (reading === undefined) return [];
   return typeof reading === "number" ? [[{}, reading]] : [...reading];
+}
+
+function rethrow(error: unknown): never {
+  throw error;
 }

@@ -22,4 +22,6 @@ export interface Sources {
   readonly disk: (() => Promise<{ readonly free: number; readonly size: number }>) | undefined;
   /** Lines of the audit log that could not be written; absent when there is none. */
   readonly auditLost: (() => number) | undefined;
+  /** Told of a metric that is left out, since what has it does not answer. */
+  readonly onUnread: (error: unknown, name: string) => void;
 }

@@ -34,7 +34,11 @@ export function openPool({ url, connections, onLost, patient = false }: PoolOpti
     application_name: "layerd",
     types: { getTypeParser: parserOf },
   });
-  pool.on("error", onLost);
+  pool.on("error", (error: Error & { client?: unknown }) => {
+    // The whole connection hangs on it, and would go to the log with it.
+    delete error.client;
+    onLost(error);
+  });
   // Of a connection that breaks while somebody has it, between two statements, the next statement tells.
   pool.on("connect", (client) => client.on("error", () => undefined));
   return pool;

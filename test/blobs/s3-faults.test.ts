@@ -4,7 +4,7 @@ import test from "ava";
 import pg from "pg";
 import type { BlobStore } from "../../src/blobs/port.ts";
 import { Bucket } from "../../src/blobs/s3/bucket.ts";
-import { createClient } from "../../src/blobs/s3/client.ts";
+import { createClients } from "../../src/blobs/s3/client.ts";
 import { S3StoreError } from "../../src/blobs/s3/errors.ts";
 import { createPostgresCatalog } from "../../src/blobs/s3/postgres-catalog.ts";
 import { openS3Blobs, type S3StoreOptions } from "../../src/blobs/s3/store.ts";
@@ -291,8 +291,7 @@ testS3(
 );
 
 testS3("bytes that change on their way are refused by S3", async (t, { options, keys }) => {
-  const client = createClient(options, options.endpoint);
-  const bucket = new Bucket(options.bucket, { client, public: client });
+  const bucket = new Bucket(options.bucket, createClients(options));
   t.teardown(() => bucket.close());
   const bytes = bytesOf(1, 100);
   const wrong = { bytes, sha256: hexOf(digestOf(bytesOf(2, 100))) };

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Bucket } from "../../src/blobs/s3/bucket.ts";
-import { createClient } from "../../src/blobs/s3/client.ts";
+import { createClients } from "../../src/blobs/s3/client.ts";
 import { digestOf } from "../../src/core/digest.ts";
 import { testS3 } from "./s3-samples.ts";
 import { bytesOf, MiB, read, readBlob, sourceOf, store, throwsCode, uploadId } from "./samples.ts";
@@ -84,8 +84,7 @@ testS3(
   async (t, { open, keys, options, directory }) => {
     const blobs = await open();
     const { digest } = await store(blobs, bytesOf(1, 100));
-    const client = createClient(options, options.endpoint);
-    const bucket = new Bucket(options.bucket, { client, public: client });
+    const bucket = new Bucket(options.bucket, createClients(options));
     t.teardown(() => bucket.close());
     await writeFile(join(directory, "blobs", "stray"), "bytes");
     await bucket.createMultipart("blobs/unfinished");
@@ -123,8 +122,7 @@ testS3(
     t.deepEqual(await keys(), []);
     t.deepEqual(await rows("select * from blob_objects"), []);
     t.deepEqual(await rows("select * from blob_uploads"), []);
-    const client = createClient(options, options.endpoint);
-    const bucket = new Bucket(options.bucket, { client, public: client });
+    const bucket = new Bucket(options.bucket, createClients(options));
     t.teardown(() => bucket.close());
     t.deepEqual(await Array.fromAsync(bucket.multiparts("")), [[]]);
   },

@@ -15,6 +15,7 @@ import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import { LayerdError } from "../../core/errors.ts";
 import type { ByteSpan } from "../port.ts";
 import type { Part } from "./catalog.ts";
+import type { S3Clients } from "./client.ts";
 import { isInvalidRange, isMissingMultipart, isMissingObject, toStoreError } from "./errors.ts";
 
 /** Bytes that are sent in one request, with their SHA-256 in hexadecimal: S3 refuses them when it gets others. */
@@ -47,14 +48,13 @@ const WHEN_BUILT = { step: "build", name: "payloadHash" } as const;
 /** The requests that the store makes, in one bucket. Each throws UNAVAILABLE or STORE_FULL when S3 does not do it. */
 export class Bucket {
   readonly name: string;
+  readonly #clients: S3Clients;
   readonly #client: S3Client;
-  /** The same store, as clients reach it. */
-  readonly #public: S3Client;
 
-  constructor(name: string, clients: { readonly client: S3Client; readonly public: S3Client }) {
+  constructor(name: string, clients: S3Clients) {
     this.name = name;
+    this.#clients = clients;
     this.#client = clients.client;
-    this.#public = clients.public;
   }
 
   async put(key: string, payload: Payload): Promise<void> {
@@ -92,7 +92,7 @@ export class Bucket {
       MpuObjectSize: size,
     });
     try {
-      await this.#client.send(command);
+      await this.#clients.patient.send(command);
     } catch (error) {
       if (!isMissingMultipart(error) || (await this.size(key)) !== size) failUpload(error);
     }
@@ -119,10 +119,10 @@ export class Bucket {
    * Bytes of an object; `undefined` when it is not there. Asked for with a GET of one byte: the answer to a HEAD has
    * no body to tell an object that is missing from a bucket that is.
    */
-  async size(key: string): Promise<number | undefined> {
+  async size(key: string, abortSignal?: AbortSignal): Promise<number | undefined> {
     const command = new GetObjectCommand({ Bucket: this.name, Key: key, Range: "bytes=0-0" });
     try {
-      const { ContentRange, ContentLength, Body } = await this.#client.send(command);
+      const { ContentRange, ContentLength, Body } = await this.#client.send(command, { abortSignal });
       for await (const _ of Body as Readable);
       // The whole, where ranges are not understood.
       return Number(ContentRange?.split("/")[1] ?? ContentLength);
@@ -189,13 +189,12 @@ export class Bucket {
       ResponseContentType: options.contentType,
       ResponseContentDisposition: options.contentDisposition,
     });
-    return await getSignedUrl(this.#public, command, { expiresIn: options.expiresIn }).catch(fail);
+    return await getSignedUrl(this.#clients.public, command, { expiresIn: options.expiresIn }).catch(fail);
   }
 
   /** Ends all connections. */
   close(): void {
-    this.#client.destroy();
-    this.#public.destroy();
+    for (const client of Object.values(this.#clients)) client.destroy();
   }
 }
 

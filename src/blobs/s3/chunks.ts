@@ -5,7 +5,8 @@ import type { Bucket } from "./bucket.ts";
 import type { StoredObject } from "./catalog.ts";
 import { toStoreError } from "./errors.ts";
 
-// A GET that breaks off goes on where it was, unless so many in a row have brought nothing.
+// A GET that breaks off goes on where it was, unless so many in a row have brought nothing. One that gets no answer is
+// not asked again: the SDK has.
 const FRUITLESS_MAX = 2;
 
 /**
@@ -21,8 +22,9 @@ export async function* chunksOf(
   let at = start;
   for (let fruitless = 0; at < end; ) {
     const before = at;
+    const body = await get(bucket, key, { start: at, end }, signal);
     try {
-      for await (const chunk of await get(bucket, key, { start: at, end }, signal)) {
+      for await (const chunk of body) {
         at += chunk.length;
         yield chunk;
       }
@@ -37,7 +39,10 @@ export async function* chunksOf(
 
 async function get(bucket: Bucket, key: string, span: ByteSpan, signal: AbortSignal): Promise<Readable> {
   signal.throwIfAborted();
-  const body = await bucket.get(key, span, signal);
+  const body = await bucket.get(key, span, signal).catch((error: unknown) => {
+    signal.throwIfAborted();
+    throw error;
+  });
   if (body !== undefined) return body;
   throw new LayerdError("UNAVAILABLE", "the bytes of this blob are gone");
 }

@@ -15,14 +15,35 @@ export interface S3Options {
 
 // Milliseconds.
 const CONNECT_WITHIN = 5000;
-// A connection over which nothing comes or goes for so long is given up.
-const IDLE = 30_000;
+// A connection over which nothing comes or goes for so long is given up. All attempts together end before the client,
+// by default, is given up as idle: it is to be told.
+const IDLE = 15_000;
+// The same while S3 puts large objects together, of which it need not say anything before it is done.
+const IDLE_COMPLETING = 300_000;
 // Every upload has two requests under way, every download one.
 const SOCKETS_MAX = 512;
 const ATTEMPTS = 3;
 
+/** The same store, for what differs. */
+export interface S3Clients {
+  readonly client: S3Client;
+  /** Waits for what takes S3 long. */
+  readonly patient: S3Client;
+  /** With the address that clients know, for presigned URLs. */
+  readonly public: S3Client;
+}
+
+export function createClients(options: S3Options): S3Clients {
+  const { endpoint, publicEndpoint = endpoint } = options;
+  return {
+    client: createClient(options, endpoint, IDLE),
+    patient: createClient(options, endpoint, IDLE_COMPLETING),
+    public: createClient(options, publicEndpoint, IDLE),
+  };
+}
+
 /** Credentials come from where the SDK looks for them: environment, shared files, the machine's role. */
-export function createClient(options: S3Options, endpoint: string | undefined): S3Client {
+function createClient(options: S3Options, endpoint: string | undefined, socketTimeout: number): S3Client {
   return new S3Client({
     region: options.region,
     ...(endpoint === undefined ? {} : { endpoint }),
@@ -37,7 +58,7 @@ export function createClient(options: S3Options, endpoint: string | undefined): 
     expectContinueHeader: false,
     requestHandler: {
       connectionTimeout: CONNECT_WITHIN,
-      socketTimeout: IDLE,
+      socketTimeout,
       httpAgent: { keepAlive: true, maxSockets: SOCKETS_MAX },
       httpsAgent: { keepAlive: true, maxSockets: SOCKETS_MAX },
     },

@@ -12,7 +12,7 @@ import type { BlobLog } from "../log.ts";
 import type { BlobStore } from "../port.ts";
 import { Bucket, type PresignOptions } from "./bucket.ts";
 import type { BlobCatalog } from "./catalog.ts";
-import { createClient, type S3Options } from "./client.ts";
+import { createClients, type S3Options } from "./client.ts";
 import type { S3Context } from "./context.ts";
 import { explain, S3StoreError, withoutSecrets } from "./errors.ts";
 import { IdleContents } from "./idle-contents.ts";
@@ -40,6 +40,8 @@ export interface S3BlobStore extends BlobStore {
    * have one is for the caller to say.
    */
   presign(digest: Digest, options: PresignOptions): Promise<string | undefined>;
+  /** Asks the bucket for something that is not there. @throws UNAVAILABLE when it does not say so by the signal */
+  ask(signal: AbortSignal): Promise<void>;
   /** Removes what uploads that broke off have left, and what nothing needs any more; see `orphans.ts`. */
   sweepOrphans(olderThan: Date, signal?: AbortSignal): Promise<SweptOrphans>;
 }
@@ -51,12 +53,11 @@ export interface S3BlobStore extends BlobStore {
 export async function openS3Blobs(options: S3StoreOptions): Promise<S3BlobStore> {
   const { catalog, log, cacheCounts = { hits: 0, misses: 0 } } = options;
   const prefix = `${options.prefix ?? ""}blobs/`;
-  const client = createClient(options, options.endpoint);
-  const publicClient = createClient(options, options.publicEndpoint ?? options.endpoint);
-  const bucket = new Bucket(options.bucket, { client, public: publicClient });
+  const clients = createClients(options);
+  const bucket = new Bucket(options.bucket, clients);
   try {
     await catalog.check();
-    await check(client, options, prefix);
+    await check(clients.client, options, prefix);
   } catch (error) {
     bucket.close();
     throw error;
@@ -98,6 +99,9 @@ function createStore(context: S3Context, cacheCounts: CacheCounts): S3BlobStore 
     presign: async (digest, presign) => {
       const key = await reader.locate(digest);
       return key && (await context.bucket.presign(key, presign));
+    },
+    ask: async (signal) => {
+      await context.bucket.size(`${context.prefix}nothing`, signal);
     },
     sweepOrphans: (olderThan, signal) => sweepOrphans(context, olderThan, signal),
     close: () => {
