@@ -23,6 +23,12 @@ export function processorSeconds(pid: number): number {
   return [pid, ...childrenOf(pid)].reduce((sum, each) => sum + ownProcessorSeconds(each), 0);
 }
 
+/** The same, with children that have ended. */
+export function familySeconds(pid: number): number {
+  const fields = statFields(pid);
+  return processorSeconds(pid) + (Number(fields[13]) + Number(fields[14])) / TICKS_PER_SECOND;
+}
+
 function statusField(pid: number, field: string): number {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
   const kibibytes = new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(status)?.[1];

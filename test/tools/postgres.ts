@@ -97,6 +97,11 @@ export class Postgres {
     }
   }
 
+  /** Of its first process, while it runs. */
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
   /** Ends it at once, whoever is connected: `SIGINT` is its fast shutdown, `SIGQUIT` a crash. */
   async stop(signal: "SIGINT" | "SIGQUIT" = "SIGINT"): Promise<void> {
     const child = this.#process;
