@@ -36,7 +36,7 @@ async function run(bench: Bench): Promise<Comparison[]> {
   await using started = new AsyncDisposableStack();
   const postgres = started.adopt(await Postgres.start(), (server) => server.remove());
   const database = await postgres.database();
-  await query(database, TABLES.join(";\n"));
+  for (const table of TABLES) await query(database, table);
   const store = started.use(await startVersitygw(bench, bench.tools.versitygw?.command ?? ""));
   const { origin: endpoint, bucket, accessKey, secretKey } = store;
   const setting = { layerd: bench.layerd, endpoint, bucket, accessKey, secretKey, database, size };

@@ -225,6 +225,8 @@ test("no more bytes are read in a while than the rate allows", async (t) => {
 /** Notes that can be looked at. */
 class Notes {
   note: ScrubNote = {};
+  /** Passes that were noted as come to their end. */
+  finished = 0;
 
   async read(): Promise<ScrubNote> {
     return this.note;
@@ -232,6 +234,7 @@ class Notes {
 
   async write(note: ScrubNote): Promise<void> {
     this.note = note;
+    if (note.finishedAt !== undefined) this.finished += 1;
   }
 }
 
@@ -265,7 +268,8 @@ test("in the background one pass follows on the other", async (t) => {
   await eventually(async () => passes.length >= 2);
   await scrubs.close();
   t.deepEqual(passes.slice(0, 2), [3, 3]);
-  t.true(notes.note.finishedAt !== undefined || notes.note.after !== undefined);
+  // What the note says now depends on how far a third pass had come.
+  t.true(notes.finished >= 1);
 });
 
 test("a pass waits until an interval after the end of the last one, which another process may have run", async (t) => {
