@@ -112,7 +112,7 @@ export interface UploadRow extends Progress {
   /** The object that the parts make, and S3's id of it, once there are any. */
   readonly key: string | undefined;
   readonly multipart: string | undefined;
-  /** No part of this number, or a higher one, has ever been begun. */
+  /** No server has taken this number for a part, or a higher one. */
   readonly nextPart: number;
   readonly parts: readonly Part[];
   /** Bytes of the object that the parts were to be made, or `undefined` when they were not yet. */
@@ -143,8 +143,8 @@ export interface UploadCatalog {
     upload: UploadVersion,
     object: { readonly key: string; readonly multipart: string },
   ): Promise<string>;
-  /** Takes the number of a part that is to be written, so that no other server ever writes one of that number. */
-  takeNumber(upload: UploadVersion, number: number): Promise<string>;
+  /** Takes the numbers below `next` for parts that are to be written: no other server ever writes one of these. */
+  takeNumbers(upload: UploadVersion, next: number): Promise<string>;
   /**
    * It goes on, sealed or not. What was written for it, and is neither in its parts nor in its tail, is garbage.
    * @param parts that have been finished since.

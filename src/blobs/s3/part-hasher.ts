@@ -63,11 +63,12 @@ export class PartHasher {
     return { sha256, digests: this.#toDigests(hexes) };
   }
 
-  /** Asks at once, so that the order stays. */
   async #hashThere(buffer: PartBuffer, last: boolean): Promise<HashedPart> {
     const { thread, id } = this.#begun();
     const [from, to] = [this.#given, buffer.length];
     this.#given = last ? 0 : to;
+    // Memory that goes and comes back makes V8 collect garbage, the more the more of it is away at once.
+    await this.#latest;
     const memory = buffer.lend();
     const { digests, part } = await thread.ask({ type: "part", session: id, memory, from, to, last }, [
       memory,

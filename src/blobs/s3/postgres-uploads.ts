@@ -80,13 +80,13 @@ export class PostgresUploads implements UploadCatalog {
     });
   }
 
-  async takeNumber(upload: UploadVersion, number: number): Promise<string> {
-    return await this.#change(upload, "next_part = $4", [number + 1]);
+  async takeNumbers(upload: UploadVersion, next: number): Promise<string> {
+    return await this.#change(upload, "next_part = $4", [next]);
   }
 
   async progress(upload: UploadVersion, progress: Progress, parts: readonly Part[]): Promise<string> {
     const { size, head, hashes, tail } = progress;
-    // All that a part costs, in one statement: there may be hundreds a second.
+    // All that parts cost, in one statement: there may be hundreds a second.
     return await change(
       this.#database,
       upload,

@@ -7,6 +7,7 @@ import type { S3Content } from "./content.ts";
 import { removeAtOnce, type S3Context } from "./context.ts";
 import { PartHasher } from "./part-hasher.ts";
 import { type CutPart, PartIntake } from "./part-intake.ts";
+import { PartLog, type SentPart } from "./part-log.ts";
 import { enterObject, readPiece, storePiece } from "./pieces.ts";
 import { StoredRow } from "./stored-row.ts";
 
@@ -30,11 +31,12 @@ export class ResumableContent implements S3Content {
   #stale = false;
   #refreshing: Promise<boolean> | undefined;
   #begun: Promise<void> | undefined;
-  #checkpoint: Promise<void> = Promise.resolve();
+  #log: PartLog;
 
   private constructor(context: S3Context, row: UploadRow) {
     this.#context = context;
     this.#stored = new StoredRow(context.catalog.uploads, row);
+    this.#log = new PartLog((parts) => this.#enter(parts));
   }
 
   /** `undefined` when there is no such upload. */
@@ -97,7 +99,7 @@ export class ResumableContent implements S3Content {
     const intake = this.#intake;
     if (intake === undefined) return;
     await intake.cutEarly();
-    await intake.settle();
+    await this.#settle(intake);
     if (intake.offset > this.#row.size) await this.#storeTail(intake);
   }
 
@@ -120,7 +122,7 @@ export class ResumableContent implements S3Content {
   async finish(digests: readonly Digest[]): Promise<string> {
     const { key, tail, size } = this.#row;
     if (this.#completed && key !== undefined) return key;
-    await this.#intake?.settle();
+    if (this.#intake !== undefined) await this.#settle(this.#intake);
     const [piece] = tail;
     const stored = piece !== undefined && piece.size === this.offset && size === this.offset;
     if (this.#row.parts.length === 0) return stored ? piece.key : await this.#putWhole();
@@ -152,7 +154,7 @@ export class ResumableContent implements S3Content {
     const intake = this.#intake;
     this.#intake = undefined;
     // What went wrong there is not stored, and counts no more.
-    await intake?.settle().catch(() => undefined);
+    if (intake !== undefined) await this.#settle(intake).catch(() => undefined);
     this.#hasher?.drop();
     this.#hasher = undefined;
   }
@@ -179,7 +181,7 @@ export class ResumableContent implements S3Content {
     this.#completed = unsure && (await this.#context.bucket.size(key)) === sealed;
     const known = this.#completed && sealed !== undefined ? { ...row, size: sealed } : row;
     this.#stored = new StoredRow(this.#context.catalog.uploads, known);
-    this.#checkpoint = Promise.resolve();
+    this.#log = new PartLog((parts) => this.#enter(parts));
     this.#begun = row.multipart === undefined ? undefined : Promise.resolve();
   }
 
@@ -194,22 +196,26 @@ export class ResumableContent implements S3Content {
     return new PartIntake({ hasher: this.#hasher, slots, store: (part) => this.#store(part), from });
   }
 
-  async #store(part: CutPart): Promise<void> {
-    const before = this.#checkpoint;
-    const stored = this.#putPart(part.payload).then(async (done) => {
-      await before;
-      await this.#finished(part, done);
-    });
-    this.#checkpoint = stored;
-    await stored;
+  /** Resolves when all parts that were cut are stored; throws what went wrong. */
+  async #settle(intake: PartIntake): Promise<void> {
+    const [sent] = await Promise.allSettled([intake.settle()]);
+    await this.#log.settle();
+    if (sent.status === "rejected") throw sent.reason;
   }
 
-  async #finished({ end, head, digests }: CutPart, part: Part): Promise<void> {
+  async #store({ payload, ...part }: CutPart): Promise<void> {
+    await this.#log.add(this.#putPart(payload).then((sent) => ({ ...part, part: sent })));
+  }
+
+  async #enter(sent: readonly SentPart[]): Promise<void> {
+    const last = sent.at(-1);
+    if (last === undefined) return;
     const left = this.#row.tail.map(({ key }) => key);
-    const progress = { size: end, head, hashes: digests, tail: [] };
+    const progress = { size: last.end, head: last.head, hashes: last.digests, tail: [] };
+    const entered = sent.map(({ part }) => part);
     await this.#stored.change(
-      (upload) => this.#context.catalog.uploads.progress(upload, progress, [part]),
-      ({ parts }) => ({ ...progress, parts: [...parts, part] }),
+      (upload) => this.#context.catalog.uploads.progress(upload, progress, entered),
+      ({ parts }) => ({ ...progress, parts: [...parts, ...entered] }),
     );
     await removeAtOnce(this.#context, left);
   }
@@ -217,18 +223,10 @@ export class ResumableContent implements S3Content {
   async #putPart(payload: Payload): Promise<Part> {
     this.#begun ??= this.#begin();
     await this.#begun;
-    const { bucket, catalog } = this.#context;
-    let number = 0;
-    await this.#stored.change(
-      (upload, row) => {
-        number = row.nextPart;
-        return catalog.uploads.takeNumber(upload, number);
-      },
-      () => ({ nextPart: number + 1 }),
-    );
+    const number = await this.#stored.nextNumber();
     const { key, multipart } = this.#row;
     if (key === undefined || multipart === undefined) throw new Error("the parts have no object");
-    return await bucket.putPart(key, multipart, number, payload);
+    return await this.#context.bucket.putPart(key, multipart, number, payload);
   }
 
   async #begin(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { UploadCatalog, UploadRow, UploadVersion } from "./catalog.ts";
+import { PartNumbers } from "./part-numbers.ts";
 
 /**
  * The row of an upload as this server knows it. Changes go one after the other, for each has to know the version
@@ -9,6 +10,7 @@ export class StoredRow {
   #row: UploadRow;
   #changing: Promise<unknown> = Promise.resolve();
   #failed = false;
+  readonly #numbers = new PartNumbers((until) => this.#takeNumbers(until));
 
   constructor(uploads: UploadCatalog, row: UploadRow) {
     this.#uploads = uploads;
@@ -39,6 +41,11 @@ export class StoredRow {
     await changed;
   }
 
+  /** The number of the next part; throws what `change` does. */
+  async nextNumber(): Promise<number> {
+    return await this.#numbers.next();
+  }
+
   /** Whether nobody else has changed the row. This server's own changes end first. */
   async isCurrent(): Promise<boolean> {
     const looked = this.#changing.then(async () => {
@@ -51,5 +58,19 @@ export class StoredRow {
       return false;
     });
     return same && !this.#failed;
+  }
+
+  async #takeNumbers(until: (first: number) => number): Promise<number> {
+    let first = 0;
+    let nextPart = 0;
+    await this.change(
+      (upload, row) => {
+        first = row.nextPart;
+        nextPart = until(first);
+        return this.#uploads.takeNumbers(upload, nextPart);
+      },
+      () => ({ nextPart }),
+    );
+    return first;
   }
 }
