@@ -10,6 +10,7 @@ import { digestOf } from "../../src/core/digest.ts";
 import { isLayerdError } from "../../src/core/errors.ts";
 import { testBlobs } from "../suites/blobs.ts";
 import { eventually } from "../tools/eventually.ts";
+import { injectFault } from "./faulty-fs.ts";
 import {
   bytesOf,
   KiB,
@@ -241,6 +242,31 @@ testShared("one that was taken for dead and wakes up does no harm", async (t, pl
   t.is((await upload.commit()).digest, digestOf(whole));
   t.true((await readBlob(blobs, digestOf(whole))).equals(whole));
   await upload.cancel();
+});
+
+testShared("one that wakes up while it writes a record does not write to another's", async (t, place) => {
+  const [first, second, third] = [await place.open(), await place.open(), await place.open()];
+  const upload = await begun(first, 3 * MiB);
+  const [opened, wake] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const restore = injectFault(t, "open", (real, args, done) => {
+    if (!String(args[0]).endsWith(".new")) return real(...args, done);
+    restore();
+    real(...args, (...result: Parameters<typeof done>) => {
+      opened.resolve();
+      wake.promise.then(() => done(...result));
+    });
+  });
+  const amended = Promise.allSettled([upload.amend({ some: "other note" })]);
+  await opened.promise;
+  await place.cut(`upload ${ID}`);
+  t.is((await second.resume(ID))?.offset, 3 * MiB);
+  wake.resolve();
+  await amended;
+  const resumed = (await third.resume(ID)) ?? t.fail();
+  t.is(resumed.offset, 3 * MiB);
+  t.deepEqual(resumed.note, { some: "note" });
+  await finish(t, third);
+  await onlyTheBlob(t, place, [first, second, third]);
 });
 
 testShared(
