@@ -157,6 +157,18 @@ test.serial(
   },
 );
 
+test.serial("a worker that is told to end while it starts does", async (t) => {
+  if (!requireTool(t, "versitygw")) return;
+  const { child, pids, ended } = await serveByTwo(t);
+  const processes = async () =>
+    (await readFile(`/proc/${child.pid}/task/${child.pid}/children`, "utf8")).trim().split(" ").map(Number);
+  const first = await processes();
+  process.kill(pids().get(1) ?? t.fail(), "SIGKILL");
+  await eventually(async () => (await processes()).some((pid) => !first.includes(pid)));
+  child.kill("SIGTERM");
+  t.is((await ended).code, 0);
+});
+
 test.serial("a second signal ends all of them at once", async (t) => {
   if (!requireTool(t, "versitygw")) return;
   const crew = await serveByTwo(t);
