@@ -3,6 +3,8 @@ import { once } from "node:events";
 import { readdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import test, { type ExecutionContext } from "ava";
 import type { BlobStore, BlobUpload } from "../../src/blobs/port.ts";
 import { fileScrubNotes } from "../../src/blobs/scrub-note.ts";
@@ -374,6 +376,25 @@ testShared(
     t.is((await plain.commit()).size, 100);
   },
 );
+
+testShared("an upload that has ended leaves nothing in memory", async (t, place) => {
+  const blobs = await place.open();
+  setFlagsFromString("--expose-gc");
+  const collectGarbage = runInNewContext("gc");
+  const uploads: WeakRef<BlobUpload>[] = [];
+  for (let n = 0; n < 20; n += 1) {
+    const upload = await blobs.begin({ resumable: true });
+    await upload.append(sourceOf(bytesOf(n, 100)), { at: 0 });
+    await upload.commit();
+    await upload.cancel();
+    uploads.push(new WeakRef(upload));
+  }
+  await eventually(async () => {
+    collectGarbage();
+    return uploads.filter((upload) => upload.deref() !== undefined).length < 3;
+  });
+  t.pass();
+});
 
 testShared("notes of a scrub that several write at once are whole", async (t, { directory }) => {
   const notes = [fileScrubNotes(directory), fileScrubNotes(directory)];
