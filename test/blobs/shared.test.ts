@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdir, readFile, utimes, writeFile } from "node:fs/promises";
+import { copyFileSync, renameSync } from "node:fs";
+import { mkdir, readdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import { setFlagsFromString } from "node:v8";
@@ -349,6 +350,29 @@ testShared(
       }
     };
     await t.notThrowsAsync(Promise.all(stores.flatMap((blobs) => [worker(blobs), worker(blobs)])));
+  },
+);
+
+testShared(
+  "what was stored anew while it went to quarantine may be moved back by anybody",
+  async (t, place) => {
+    const blobs = await place.open();
+    const { digest } = await store(blobs, bytes);
+    const inspected = (await blobs.inspect(digest)) ?? t.fail();
+    const restore = injectFault(t, "rename", (real, [from, to], done) => {
+      restore();
+      copyFileSync(String(from), `${from}-anew`);
+      renameSync(`${from}-anew`, String(from));
+      real(from, to, (...result: Parameters<typeof done>) => {
+        renameSync(String(to), String(from));
+        done(...result);
+      });
+    });
+    // The directory is made, so that this is the rename that moves it.
+    await mkdir(join(place.directory, "quarantine", "sha256"), { recursive: true });
+    t.false(await inspected.quarantine());
+    await inspected.handle.close();
+    t.true((await readBlob(blobs, digest)).equals(bytes));
   },
 );
 
