@@ -227,6 +227,17 @@ testShared("a process that is killed in the middle of a write has lost nothing",
   t.deepEqual(await uploadFiles(place.directory), []);
 });
 
+testShared("what a process that was killed has left expires without taking space", async (t, place) => {
+  const { child, lines } = uploader(t, place);
+  await told(lines, 20 * MiB);
+  child.kill("SIGKILL");
+  await ended(child);
+  const blobs = await place.open({ minFree: Number.MAX_SAFE_INTEGER });
+  await throwsCode(t, blobs.resume(ID), "STORE_FULL");
+  t.true(await blobs.expire(ID, new Date(Date.now() + 60_000)));
+  t.deepEqual(await uploadFiles(place.directory), []);
+});
+
 testShared("one that was taken for dead and wakes up does no harm", async (t, place) => {
   const { child, lines } = uploader(t, place);
   await told(lines, 10 * MiB);
