@@ -46,6 +46,28 @@ export class FileIngester implements BlobIngester {
     return this.#stored.list();
   }
 
+  async expire(id: UploadId, before: Date): Promise<boolean> {
+    this.#assertOpen();
+    return await this.#queues.run(id, async () => {
+      const touchedAt = await this.#stored.touchedAt(id);
+      if (touchedAt === undefined || touchedAt >= before) return false;
+      const open = this.#open.get(id);
+      if (open === undefined) await this.#removeStored(id);
+      else await open.cancel();
+      return true;
+    });
+  }
+
+  /** Not resumed before: what a process that died has left would be copied. */
+  async #removeStored(id: UploadId): Promise<void> {
+    const lock = await this.#locks?.take(`upload ${id}`);
+    try {
+      await this.#stored.remove(id);
+    } finally {
+      await lock?.release();
+    }
+  }
+
   /**
    * Removes what a process that died has left of uploads that cannot be resumed. Resolves when it is known
    * what that is; the work goes on in the background.

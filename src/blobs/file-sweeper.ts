@@ -119,7 +119,10 @@ export class FileSweeper implements BlobSweeper {
     if (!(await this.#moveOut(digest, file))) return false;
     if (isThat(await stat(file).catch(nothing))) return { file };
     // Another process has stored it anew just then, and it was that which was moved.
-    await this.#tree.moveIn(file, digest);
+    await this.#tree.moveIn(file, digest).catch((error: unknown) => {
+      // Yet another has moved it back already.
+      if (!isMissing(error)) throw error;
+    });
     await this.#tree.directory(digest).sync();
     return false;
   }

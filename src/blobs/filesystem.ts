@@ -65,6 +65,7 @@ export async function openFilesystemBlobs(options: FilesystemOptions): Promise<F
     begin: (begin) => ingester.begin(begin),
     resume: (id) => ingester.resume(id),
     uploads: () => ingester.uploads(),
+    expire: (id, before) => ingester.expire(id, before),
     list: (after) => sweeper.list(after),
     inspect: (digest) => sweeper.inspect(digest),
     discard: (digest) => sweeper.discard(digest),

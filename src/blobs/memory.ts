@@ -82,6 +82,13 @@ class MemoryBlobs implements BlobStore {
     }
   }
 
+  async expire(id: UploadId, before: Date): Promise<boolean> {
+    const upload = this.#uploads.get(id);
+    if (upload === undefined || upload.touchedAt >= before) return false;
+    await upload.cancel();
+    return true;
+  }
+
   async *list(after?: Digest): AsyncGenerator<Digest> {
     for (const digest of [...this.#blobs.keys()].sort()) {
       if (after === undefined || digest > after) yield digest;

@@ -75,6 +75,11 @@ export interface BlobIngester {
   resume(id: UploadId): Promise<BlobUpload | undefined>;
   /** Every resumable upload that is stored, in no order. */
   uploads(): AsyncIterable<StoredUpload>;
+  /**
+   * Cancels an upload that is stored, whoever has it, unless it has been touched since a time. Takes no space, also when
+   * nobody can go on with the upload as it is. False when it has been touched, or is not there.
+   */
+  expire(id: UploadId, before: Date): Promise<boolean>;
 }
 
 export interface StoredUpload {

@@ -94,19 +94,27 @@ export class StoredUploads {
   }
 
   async *list(): AsyncGenerator<StoredUpload> {
-    const { root, uploads } = this.#tree;
-    for await (const { name } of await opendir(uploads.path)) {
+    for await (const { name } of await opendir(this.#tree.uploads.path)) {
       const parsed = parseUploadName(name);
-      if (parsed?.kind !== "record") continue;
-      const { id } = parsed;
-      const found = await statOrNothing(recordPath(root, id));
-      const record = await readRecord(root, id);
-      if (found === undefined || record === undefined) continue;
-      const { committing, file } = record === "damaged" ? {} : record;
-      const data = await statOrNothing(uploadPath(root, id, file));
-      const touchedAt = new Date(Math.max(found.mtimeMs, data?.mtimeMs ?? 0));
-      yield { id, touchedAt, ...(committing && { becoming: committing.digest }) };
+      const stored = parsed?.kind === "record" ? await this.#look(parsed.id) : undefined;
+      if (stored !== undefined) yield stored;
     }
+  }
+
+  /** The time of its last change; `undefined` when it is not there. */
+  async touchedAt(id: UploadId): Promise<Date | undefined> {
+    return (await this.#look(id))?.touchedAt;
+  }
+
+  async #look(id: UploadId): Promise<StoredUpload | undefined> {
+    const { root } = this.#tree;
+    const found = await statOrNothing(recordPath(root, id));
+    const record = await readRecord(root, id);
+    if (found === undefined || record === undefined) return undefined;
+    const { committing, file } = record === "damaged" ? {} : record;
+    const data = await statOrNothing(uploadPath(root, id, file));
+    const touchedAt = new Date(Math.max(found.mtimeMs, data?.mtimeMs ?? 0));
+    return { id, touchedAt, ...(committing && { becoming: committing.digest }) };
   }
 
   /**

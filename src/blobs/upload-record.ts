@@ -2,7 +2,7 @@ import { constants } from "node:fs";
 import { readFile } from "node:fs/promises";
 import type { Lock } from "../cluster/port.ts";
 import { DIGEST_ALGORITHMS, type DigestAlgorithm, isDigest } from "../core/digest.ts";
-import { close, datasync, isMissing, open, rename, toStoreError, write } from "./disk.ts";
+import { close, datasync, isMissing, open, remove, rename, toStoreError, write } from "./disk.ts";
 import { isUploadFile, newRecordPath, recordPath } from "./paths.ts";
 import type { BlobStat, UploadId } from "./port.ts";
 import type { SyncedDirectory } from "./sync.ts";
@@ -69,10 +69,14 @@ export class RecordFile {
   }
 
   async #create(path: string, bytes: Buffer): Promise<void> {
-    const fd = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, 0o600);
+    const { lock, durable } = this.#place;
+    // Whoever had the upload before may have begun to write one, and be about to go on with that.
+    if (lock !== undefined) await remove(path);
+    const own = lock === undefined ? constants.O_TRUNC : constants.O_EXCL;
+    const fd = await open(path, constants.O_WRONLY | constants.O_CREAT | own, 0o600);
     try {
       for (let from = 0; from < bytes.length; ) from += await write(fd, bytes, from, from);
-      if (this.#place.durable) await datasync(fd);
+      if (durable) await datasync(fd);
     } finally {
       await close(fd);
     }

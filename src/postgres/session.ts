@@ -37,7 +37,11 @@ interface Live {
   /** Names of the locks that it has: to the database, all of a connection's are one owner's. */
   readonly locked: Set<string>;
   readonly beating: NodeJS.Timeout;
+  readonly drop: Drop;
 }
+
+/** Gives up a connection: whatever it held is not held any more, and the next use connects anew. Idempotent. */
+type Drop = (error: Error) => void;
 
 /** Connects when it is first used, and again after it was lost. */
 export class Session {
@@ -77,6 +81,8 @@ export class Session {
       return undefined;
     } catch (error) {
       live.locked.delete(name);
+      // Without an answer, the connection may have the lock or get it yet, and nobody would let go of it.
+      if (!(error instanceof pg.DatabaseError)) live.drop(error as Error);
       throw toStoreError(error);
     }
   }
@@ -90,7 +96,7 @@ export class Session {
     await live.client.end();
   }
 
-  #lock(name: string, { lost, locked, query }: Live): SessionLock {
+  #lock(name: string, { lost, locked, query, drop }: Live): SessionLock {
     let released = false;
     return {
       signal: lost.signal,
@@ -98,9 +104,7 @@ export class Session {
         // Lost with its connection, it is nobody's already, or somebody else's.
         if (released || lost.signal.aborted) return;
         released = true;
-        await query("select pg_advisory_unlock(hashtextextended($1, $2))", [name, SEED]).catch(
-          (error: Error) => this.#drop(error),
-        );
+        await query("select pg_advisory_unlock(hashtextextended($1, $2))", [name, SEED]).catch(drop);
         locked.delete(name);
       },
     };
@@ -117,42 +121,24 @@ export class Session {
 
   async #connected(): Promise<Live> {
     if (this.#closed) throw new Error("the session is closed");
-    this.#live ??= this.#connect().catch((error: unknown) => {
-      this.#live = undefined;
-      throw error;
-    });
+    this.#live ??= this.#connect();
     return await this.#live;
   }
 
-  async #connect(): Promise<Live> {
-    const client = new pg.Client({
-      connectionString: this.#url,
-      connectionTimeoutMillis: CONNECT_WITHIN,
-      query_timeout: ANSWER_WITHIN,
-      keepAlive: true,
-      application_name: "layerd session",
+  #connect(): Promise<Live> {
+    const live: Promise<Live> = open(this.#url, {
+      drop: (error) => this.#drop(live, error),
+      heard: (message) => this.#heard.emit("message", message),
     });
-    const lost = new AbortController();
-    client.on("error", (error) => this.#drop(error));
-    client.on("end", () => this.#drop(new Error("the database has ended the connection")));
-    client.on("notification", ({ payload = "" }) => this.#heard.emit("message", payload));
-    await client.connect();
-    const { idle, interval, count } = SERVER_KEEPALIVE;
-    await client.query(
-      `set tcp_keepalives_idle = ${idle}; set tcp_keepalives_interval = ${interval}; ` +
-        `set tcp_keepalives_count = ${count}; set idle_session_timeout = 0; listen ${CHANNEL}`,
-    );
-    const query = oneByOne(client);
-    const beating = setInterval(() => {
-      query("select").catch((error: Error) => this.#drop(error));
-    }, BEAT_EVERY).unref();
-    return { client, query, lost, locked: new Set(), beating };
+    live.catch(() => {
+      if (this.#live === live) this.#live = undefined;
+    });
+    return live;
   }
 
-  /** Whatever was held is not held any more: the next use connects anew. */
-  #drop(error: Error): void {
-    const live = this.#live;
-    if (live === undefined) return;
+  /** One that was given up tells of its end later, when another may have taken its place. */
+  #drop(live: Promise<Live>, error: Error): void {
+    if (this.#live !== live) return;
     this.#live = undefined;
     void live.then(
       ({ client, lost, beating }) => {
@@ -165,6 +151,38 @@ export class Session {
       () => undefined,
     );
   }
+}
+
+async function open(
+  url: string,
+  { drop, heard }: { readonly drop: Drop; readonly heard: (message: string) => void },
+): Promise<Live> {
+  const client = new pg.Client({
+    connectionString: url,
+    connectionTimeoutMillis: CONNECT_WITHIN,
+    query_timeout: ANSWER_WITHIN,
+    keepAlive: true,
+    application_name: "layerd session",
+  });
+  client.on("error", drop);
+  client.on("end", () => drop(new Error("the database has ended the connection")));
+  client.on("notification", ({ payload = "" }) => heard(payload));
+  try {
+    await client.connect();
+    const { idle, interval, count } = SERVER_KEEPALIVE;
+    await client.query(
+      `set tcp_keepalives_idle = ${idle}; set tcp_keepalives_interval = ${interval}; ` +
+        `set tcp_keepalives_count = ${count}; set idle_session_timeout = 0; listen ${CHANNEL}`,
+    );
+  } catch (error) {
+    client.end().catch(() => undefined);
+    throw error;
+  }
+  const query = oneByOne(client);
+  const beating = setInterval(() => {
+    query("select").catch(drop);
+  }, BEAT_EVERY).unref();
+  return { client, query, lost: new AbortController(), locked: new Set(), beating, drop };
 }
 
 function fail(error: unknown): never {

@@ -60,6 +60,13 @@ export class OpenUploads {
     await upload.cancel();
   }
 
+  /** Ends one that has not been touched since that time. False when it has been. */
+  async expire(id: UploadId, before: Date): Promise<boolean> {
+    const expired = await this.#blobs.expire(id, before);
+    if (expired) this.#idle.delete(id);
+    return expired;
+  }
+
   /** Every upload that is stored, with the time of its last change. */
   list(): ReturnType<BlobIngester["uploads"]> {
     return this.#blobs.uploads();

@@ -172,12 +172,11 @@ export class Uploads {
 
   /** Forgets uploads that nobody has touched for the time to live; resolves with how many. */
   async sweep(now: Date): Promise<number> {
+    const before = new Date(now.getTime() - this.#ttl);
     let swept = 0;
     for await (const { id, touchedAt } of this.#open.list()) {
-      if (now.getTime() - touchedAt.getTime() < this.#ttl || this.#turns.busy(id)) continue;
-      const upload = await this.#open.find(id);
-      if (upload !== undefined) await this.#open.cancel(upload);
-      swept += 1;
+      if (touchedAt >= before || this.#turns.busy(id)) continue;
+      if (await this.#open.expire(id, before)) swept += 1;
     }
     return swept;
   }

@@ -1,8 +1,10 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import pg from "pg";
 import { Bucket } from "../../src/blobs/s3/bucket.ts";
 import { createClients } from "../../src/blobs/s3/client.ts";
 import { digestOf } from "../../src/core/digest.ts";
+import { eventually } from "../tools/eventually.ts";
 import { testS3 } from "./s3-samples.ts";
 import { bytesOf, MiB, read, readBlob, sourceOf, store, throwsCode, uploadId } from "./samples.ts";
 
@@ -59,6 +61,23 @@ testS3("what has long been in the trash is removed with its purge, the rest by a
   t.false((await place.keys()).includes(key ?? ""));
   t.deepEqual(await blobs.sweepOrphans(later()), { ...NOTHING, garbage: 1 });
   t.deepEqual(await place.keys(), []);
+});
+
+testS3("what is purged while it is being restored is not said to be restored", async (t, place) => {
+  const blobs = await place.open();
+  const { digest } = await store(blobs, bytesOf(1, 100));
+  await blobs.discard(digest);
+  const purging = new pg.Client(place.connection);
+  await purging.connect();
+  t.teardown(() => purging.end());
+  await purging.query("begin");
+  await purging.query("update blob_objects set state = 'garbage' where state = 'trash'");
+  const restored = blobs.restore(digest);
+  const waiting = `select from pg_locks where not granted and transactionid = pg_current_xact_id()::xid`;
+  await eventually(async () => (await purging.query(waiting)).rows.length > 0);
+  await purging.query("commit");
+  t.false(await restored);
+  t.is(await blobs.stat(digest), undefined);
 });
 
 testS3(

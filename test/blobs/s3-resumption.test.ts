@@ -66,6 +66,29 @@ testS3("of an upload whose server has died, every finished part counts", async (
   await onlyTheBlob(t, place);
 });
 
+testS3(
+  "a server that sends two parts more than another has gone on with overwrites none",
+  async (t, place) => {
+    const [first, second] = [await place.open(), await place.open()];
+    const standsAt = async (size: number) =>
+      (await place.rows("select size from blob_uploads"))[0]?.size === String(size);
+    const upload = await first.begin({ id: ID, resumable: true });
+    const source = stallingSource(bytes.subarray(0, 9 * MiB));
+    const append = upload.append(source, { at: 0 });
+    await eventually(async () => await standsAt(8 * MiB));
+    const other = (await second.resume(ID)) ?? t.fail();
+    await other.append(sourceOf(bytes.subarray(8 * MiB, 17 * MiB)), { at: 8 * MiB });
+    t.is(await other.sync(), 17 * MiB);
+    // Both at once: the second one does not wait until the first has failed.
+    source.push(bytesOf(2, 20 * MiB));
+    source.push(null);
+    await Promise.allSettled([append]);
+    t.is(await upload.sync(), 17 * MiB);
+    await finish(t, second);
+    await onlyTheBlob(t, place);
+  },
+);
+
 testS3("what comes in small pieces, each of them durable, is put together", async (t, place) => {
   const [first, second] = [await place.open(), await place.open()];
   const small = bytes.subarray(0, 50 * 10 * KiB);

@@ -1,8 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdir, readFile, utimes, writeFile } from "node:fs/promises";
+import { copyFileSync, renameSync } from "node:fs";
+import { mkdir, readdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import test, { type ExecutionContext } from "ava";
 import type { BlobStore, BlobUpload } from "../../src/blobs/port.ts";
 import { fileScrubNotes } from "../../src/blobs/scrub-note.ts";
@@ -10,6 +13,7 @@ import { digestOf } from "../../src/core/digest.ts";
 import { isLayerdError } from "../../src/core/errors.ts";
 import { testBlobs } from "../suites/blobs.ts";
 import { eventually } from "../tools/eventually.ts";
+import { injectFault } from "./faulty-fs.ts";
 import {
   bytesOf,
   KiB,
@@ -223,6 +227,17 @@ testShared("a process that is killed in the middle of a write has lost nothing",
   t.deepEqual(await uploadFiles(place.directory), []);
 });
 
+testShared("what a process that was killed has left expires without taking space", async (t, place) => {
+  const { child, lines } = uploader(t, place);
+  await told(lines, 20 * MiB);
+  child.kill("SIGKILL");
+  await ended(child);
+  const blobs = await place.open({ minFree: Number.MAX_SAFE_INTEGER });
+  await throwsCode(t, blobs.resume(ID), "STORE_FULL");
+  t.true(await blobs.expire(ID, new Date(Date.now() + 60_000)));
+  t.deepEqual(await uploadFiles(place.directory), []);
+});
+
 testShared("one that was taken for dead and wakes up does no harm", async (t, place) => {
   const { child, lines } = uploader(t, place);
   await told(lines, 10 * MiB);
@@ -241,6 +256,31 @@ testShared("one that was taken for dead and wakes up does no harm", async (t, pl
   t.is((await upload.commit()).digest, digestOf(whole));
   t.true((await readBlob(blobs, digestOf(whole))).equals(whole));
   await upload.cancel();
+});
+
+testShared("one that wakes up while it writes a record does not write to another's", async (t, place) => {
+  const [first, second, third] = [await place.open(), await place.open(), await place.open()];
+  const upload = await begun(first, 3 * MiB);
+  const [opened, wake] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const restore = injectFault(t, "open", (real, args, done) => {
+    if (!String(args[0]).endsWith(".new")) return real(...args, done);
+    restore();
+    real(...args, (...result: Parameters<typeof done>) => {
+      opened.resolve();
+      wake.promise.then(() => done(...result));
+    });
+  });
+  const amended = Promise.allSettled([upload.amend({ some: "other note" })]);
+  await opened.promise;
+  await place.cut(`upload ${ID}`);
+  t.is((await second.resume(ID))?.offset, 3 * MiB);
+  wake.resolve();
+  await amended;
+  const resumed = (await third.resume(ID)) ?? t.fail();
+  t.is(resumed.offset, 3 * MiB);
+  t.deepEqual(resumed.note, { some: "note" });
+  await finish(t, third);
+  await onlyTheBlob(t, place, [first, second, third]);
 });
 
 testShared(
@@ -325,6 +365,29 @@ testShared(
 );
 
 testShared(
+  "what was stored anew while it went to quarantine may be moved back by anybody",
+  async (t, place) => {
+    const blobs = await place.open();
+    const { digest } = await store(blobs, bytes);
+    const inspected = (await blobs.inspect(digest)) ?? t.fail();
+    const restore = injectFault(t, "rename", (real, [from, to], done) => {
+      restore();
+      copyFileSync(String(from), `${from}-anew`);
+      renameSync(`${from}-anew`, String(from));
+      real(from, to, (...result: Parameters<typeof done>) => {
+        renameSync(String(to), String(from));
+        done(...result);
+      });
+    });
+    // The directory is made, so that this is the rename that moves it.
+    await mkdir(join(place.directory, "quarantine", "sha256"), { recursive: true });
+    t.false(await inspected.quarantine());
+    await inspected.handle.close();
+    t.true((await readBlob(blobs, digest)).equals(bytes));
+  },
+);
+
+testShared(
   "what a dead process has left is removed when nobody has touched it for long",
   async (t, place) => {
     const [first, second] = [await place.open(), await place.open()];
@@ -348,6 +411,25 @@ testShared(
     t.is((await plain.commit()).size, 100);
   },
 );
+
+testShared("an upload that has ended leaves nothing in memory", async (t, place) => {
+  const blobs = await place.open();
+  setFlagsFromString("--expose-gc");
+  const collectGarbage = runInNewContext("gc");
+  const uploads: WeakRef<BlobUpload>[] = [];
+  for (let n = 0; n < 20; n += 1) {
+    const upload = await blobs.begin({ resumable: true });
+    await upload.append(sourceOf(bytesOf(n, 100)), { at: 0 });
+    await upload.commit();
+    await upload.cancel();
+    uploads.push(new WeakRef(upload));
+  }
+  await eventually(async () => {
+    collectGarbage();
+    return uploads.filter((upload) => upload.deref() !== undefined).length < 3;
+  });
+  t.pass();
+});
 
 testShared("notes of a scrub that several write at once are whole", async (t, { directory }) => {
   const notes = [fileScrubNotes(directory), fileScrubNotes(directory)];

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { readdir, readFile, rename } from "node:fs/promises";
 import { createServer, get, type IncomingMessage } from "node:http";
@@ -156,6 +157,32 @@ test.serial(
     t.deepEqual(served.map((line) => JSON.parse(line).worker).sort(), [1, 2]);
   },
 );
+
+test.serial("a worker that cannot be started is started later, and the others serve", async (t) => {
+  if (!requireTool(t, "versitygw")) return;
+  const { child, url, pids, saw } = await serveByTwo(t);
+  // Of util-linux, which every Debian has.
+  const descriptors = (most: number) => execFileSync("prlimit", [`--pid=${child.pid}`, `--nofile=${most}:`]);
+  const killed = pids().get(1) ?? t.fail();
+  descriptors((await readdir(`/proc/${child.pid}/fd`)).length - 2);
+  process.kill(killed, "SIGKILL");
+  await saw("stdout", /a worker could not start: [^\n]*EMFILE/);
+  descriptors(1000);
+  await eventually(async () => pids().get(1) !== killed);
+  t.is((await ask(`${url}/healthz`)).status, 200);
+});
+
+test.serial("a worker that is told to end while it starts does", async (t) => {
+  if (!requireTool(t, "versitygw")) return;
+  const { child, pids, ended } = await serveByTwo(t);
+  const processes = async () =>
+    (await readFile(`/proc/${child.pid}/task/${child.pid}/children`, "utf8")).trim().split(" ").map(Number);
+  const first = await processes();
+  process.kill(pids().get(1) ?? t.fail(), "SIGKILL");
+  await eventually(async () => (await processes()).some((pid) => !first.includes(pid)));
+  child.kill("SIGTERM");
+  t.is((await ended).code, 0);
+});
 
 test.serial("a second signal ends all of them at once", async (t) => {
   if (!requireTool(t, "versitygw")) return;

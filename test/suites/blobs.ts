@@ -683,6 +683,22 @@ function testResuming(blobs: Define): void {
       ["released"],
     );
   });
+
+  blobs("an upload expires that has not been touched since a time", async (t, blobs) => {
+    const [before, after] = [new Date(Date.now() - 60_000), new Date(Date.now() + 60_000)];
+    for (const id of [uploadId("open"), uploadId("released")]) {
+      const upload = await blobs.begin({ id, resumable: true });
+      await upload.append(sourceOf(bytesOf(71, 100)), { at: 0 });
+      await upload.sync();
+      if (id === "released") await upload.release();
+      t.false(await blobs.expire(id, before));
+      t.is((await blobs.resume(id))?.offset, 100);
+      t.true(await blobs.expire(id, after));
+      t.is(await blobs.resume(id), undefined);
+      t.false(await blobs.expire(id, after));
+    }
+    t.deepEqual(await Array.fromAsync(blobs.uploads()), []);
+  });
 }
 
 function testClosing(blobs: Define): void {

@@ -160,6 +160,8 @@ export interface UploadCatalog {
   ): Promise<string>;
   /** Whatever its version; what was written for it is garbage. Resolves with the keys of that. */
   remove(id: UploadId): Promise<string[]>;
+  /** The same, if it was last changed before that time; `undefined` when it was not, or is not there. */
+  expire(id: UploadId, before: Date): Promise<string[] | undefined>;
 }
 
 export interface BlobCatalog {

@@ -39,9 +39,12 @@ export class PartNumbers {
 
   async #takeMore(): Promise<void> {
     const count = Math.min(AT_ONCE_MAX, Math.max(1, Math.floor(this.#used / USED_FOR_ONE_MORE)));
+    let end = 0;
     this.#next = await this.#take((first) => {
-      this.#end = Math.max(first + 1, Math.min(first + count, PARTS_MAX + 1));
-      return this.#end;
+      end = Math.max(first + 1, Math.min(first + count, PARTS_MAX + 1));
+      return end;
     });
+    // Not before they are taken: when that fails they may be another server's.
+    this.#end = end;
   }
 }

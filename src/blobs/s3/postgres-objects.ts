@@ -94,12 +94,16 @@ export class PostgresObjects implements ObjectCatalog {
       await lockDigest(queries, digest);
       const found = await inState(queries, "trash", digest);
       if (found === undefined) return false;
-      if ((await inState(queries, "live", digest)) !== undefined) await toGarbage(queries, "trash", digest);
-      await queries.query(
-        "update blob_objects set state = 'live', since = now() where key = $1 and state = 'trash'",
+      if ((await inState(queries, "live", digest)) !== undefined) {
+        await toGarbage(queries, "trash", digest);
+        return true;
+      }
+      // A purge asks for no lock: it may have come between.
+      const moved = await queries.query(
+        "update blob_objects set state = 'live', since = now() where key = $1 and state = 'trash' returning key",
         [found.key],
       );
-      return true;
+      return moved.length > 0;
     });
   }
 

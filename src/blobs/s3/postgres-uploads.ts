@@ -128,12 +128,15 @@ export class PostgresUploads implements UploadCatalog {
   async remove(id: UploadId): Promise<string[]> {
     return await this.#database.transaction(async (queries) => {
       await queries.query("delete from blob_uploads where id = $1", [id]);
-      const rows = await queries.query(
-        `update blob_objects set state = 'garbage', since = now() where upload = $1 and state = 'writing'
-         returning key`,
-        [id],
-      );
-      return rows.map(({ key }) => String(key));
+      return await dropAll(queries, id);
+    });
+  }
+
+  async expire(id: UploadId, before: Date): Promise<string[] | undefined> {
+    return await this.#database.transaction(async (queries) => {
+      const expired = "delete from blob_uploads where id = $1 and touched_at < $2 returning id";
+      const rows = await queries.query(expired, [id, before]);
+      return rows.length === 0 ? undefined : await dropAll(queries, id);
     });
   }
 
@@ -173,6 +176,16 @@ async function dropPieces(queries: Queries, upload: UploadId, tail: readonly Pie
      where upload = $1 and state = 'writing' and multipart is null and key <> all($2::text[])`,
     [upload, tail.map(({ key }) => key)],
   );
+}
+
+/** All that was written for an upload, and is no blob, is garbage. Resolves with the keys. */
+async function dropAll(queries: Queries, upload: UploadId): Promise<string[]> {
+  const rows = await queries.query(
+    `update blob_objects set state = 'garbage', since = now() where upload = $1 and state = 'writing'
+     returning key`,
+    [upload],
+  );
+  return rows.map(({ key }) => String(key));
 }
 
 function behind(): LayerdError {

@@ -49,6 +49,17 @@ export class S3Ingester implements BlobIngester {
     }
   }
 
+  async expire(id: UploadId, before: Date): Promise<boolean> {
+    this.#assertOpen();
+    return await this.#queues.run(id, async () => {
+      const left = await this.#context.catalog.uploads.expire(id, before);
+      if (left === undefined) return false;
+      await removeAtOnce(this.#context, left);
+      await this.#open.get(id)?.release();
+      return true;
+    });
+  }
+
   /** Ends running appends, waits for everything else, and lets go of all uploads; then throws what went wrong. */
   async close(): Promise<void> {
     this.#closed = true;

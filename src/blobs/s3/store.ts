@@ -86,6 +86,7 @@ function createStore(context: S3Context, cacheCounts: CacheCounts): S3BlobStore 
     begin: (begin) => ingester.begin(begin),
     resume: (id) => ingester.resume(id),
     uploads: () => ingester.uploads(),
+    expire: (id, before) => ingester.expire(id, before),
     list: (after) => sweeper.list(after),
     inspect: (digest) => sweeper.inspect(digest),
     discard: (digest) => sweeper.discard(digest),

@@ -33,16 +33,22 @@ export class WorkerProcess {
     const worker = cluster.fork();
     this.#worker = worker;
     this.id = worker.id;
-    closeWithWorker(worker.process);
+    // Without memory or descriptors for a process there is none, and its end comes at once.
+    const { pid, stdout } = worker.process;
+    let fault: string | undefined;
+    worker.on("error", ({ message }: Error) => {
+      if (pid === undefined) fault = message;
+    });
+    if (pid !== undefined) closeWithWorker(worker.process);
     worker.on("message", (report: Report) => this.#hear(report, audit));
-    worker.process.stdout?.setEncoding("utf8");
-    if (worker.process.stdout !== null) forwardLines(worker.process.stdout, log);
+    stdout?.setEncoding("utf8");
+    if (stdout) forwardLines(stdout, log);
     this.listening = this.#started.promise;
     // Whoever waits for it is told; nobody need.
     this.listening.catch(() => undefined);
     this.ended = new Promise((ended) => {
       worker.process.once("close", (code: number | null, signal: string | null) => {
-        const how = signal ?? `exit code ${code}`;
+        const how = fault ?? signal ?? `exit code ${code}`;
         this.#end(how);
         ended(how);
       });

@@ -6,14 +6,12 @@ import { Service } from "../service.ts";
 import type { Order } from "./messages.ts";
 import { AuditLines, report } from "./report.ts";
 
-/** Serves until the first process says that it is enough. @throws what keeps it from starting. */
-export async function work({ number, sources }: Extract<Order, { type: "start" }>): Promise<void> {
+/** Serves until it is `stopped`, which it may be already. @throws what keeps it from starting. */
+export async function work({ number, sources }: OrderOf<"start">, stopped: Promise<void>): Promise<void> {
   const { config } = resolve(sources);
   const log = openLog(config, number);
   onFatal(log);
   const audit = new AuditLines();
-  // It may come before there is anything to stop.
-  const stopped = ordered("stop");
   const service = await Service.open(
     config,
     log,
@@ -40,7 +38,8 @@ function onOrder<T extends Order["type"]>(type: T, obey: (order: OrderOf<T>) => 
   });
 }
 
-async function ordered(type: Order["type"]): Promise<void> {
+/** Resolves when the first process gives such an order, from now on. */
+export async function ordered(type: Order["type"]): Promise<void> {
   await new Promise<void>((done) => onOrder(type, () => done()));
 }
 

@@ -39,15 +39,20 @@ export class PostgresLocks implements Locks {
   }
 
   #hold(name: string, lock: SessionLock): Lock {
-    const asked = new AbortController();
-    this.#held.set(name, asked);
+    const ending = new AbortController();
+    // Not `AbortSignal.any`: whoever listens to that stays in memory for as long as the connection lasts.
+    const onLost = () => ending.abort(lock.signal.reason);
+    lock.signal.addEventListener("abort", onLost);
+    if (lock.signal.aborted) onLost();
+    this.#held.set(name, ending);
     return {
-      signal: AbortSignal.any([lock.signal, asked.signal]),
+      signal: ending.signal,
       get lost() {
         return lock.signal.aborted;
       },
       release: async () => {
-        if (this.#held.get(name) === asked) this.#held.delete(name);
+        lock.signal.removeEventListener("abort", onLost);
+        if (this.#held.get(name) === ending) this.#held.delete(name);
         await lock.release();
       },
     };
