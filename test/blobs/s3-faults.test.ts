@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { rm, truncate, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import test from "ava";
 import pg from "pg";
@@ -123,6 +125,34 @@ test.serial("while S3 is away everything is UNAVAILABLE, and then it is there ag
   t.true((await readBlob(blobs, large.digest)).equals(bytesOf(3, 20 * MiB)));
   t.deepEqual((await store(blobs, bytesOf(5, 9 * MiB))).size, 9 * MiB);
 });
+
+test.serial(
+  "a bucket that could not take an upload is not asked again before its client is told",
+  async (t) => {
+    if (!requireTool(t, "versitygw")) return;
+    const place = await s3Place(t);
+    const server = await S3Server.start();
+    t.teardown(() => server.remove());
+    const blobs = await place.open({ endpoint: server.url, bucket: server.bucket() });
+    await server.stop();
+    const asked = new Set<string>();
+    const broken = createServer((socket) => {
+      socket
+        .on("error", () => undefined)
+        .once("data", (head) => {
+          asked.add(String(head).split(" ")[0] ?? "");
+          socket.destroy();
+        });
+    }).listen(server.port, "127.0.0.1");
+    t.teardown(() => broken.close());
+    await once(broken, "listening");
+    await throwsCode(t, store(blobs, bytesOf(1, 100)), "UNAVAILABLE");
+    t.deepEqual([...asked], ["PUT"]);
+    await throwsCode(t, store(blobs, bytesOf(1, 9 * MiB)), "UNAVAILABLE");
+    t.deepEqual([...asked], ["PUT", "POST"]);
+    t.deepEqual(await place.rows("select distinct state from blob_objects"), [{ state: "garbage" }]);
+  },
+);
 
 async function appendAndSync(blobs: BlobStore, bytes: Buffer): Promise<void> {
   const upload = await blobs.resume(ID);

@@ -106,11 +106,11 @@ export class PlainContent implements S3Content {
     this.#hasher.drop();
   }
 
-  async remove(): Promise<void> {
+  async remove(later = false): Promise<void> {
     await this.close();
     if (!this.#entered || this.#committed !== undefined) return;
     await this.#context.catalog.objects.abandon(this.#key);
-    await removeAtOnce(this.#context, [this.#key]);
+    if (!later) await removeAtOnce(this.#context, [this.#key]);
   }
 
   async #store({ payload }: CutPart): Promise<void> {

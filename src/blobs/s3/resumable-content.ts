@@ -159,9 +159,10 @@ export class ResumableContent implements S3Content {
     this.#hasher = undefined;
   }
 
-  async remove(): Promise<void> {
+  async remove(later = false): Promise<void> {
     await this.close();
-    await removeAtOnce(this.#context, await this.#context.catalog.uploads.remove(this.#row.id));
+    const left = await this.#context.catalog.uploads.remove(this.#row.id);
+    if (!later) await removeAtOnce(this.#context, left);
   }
 
   async #refresh(): Promise<boolean> {

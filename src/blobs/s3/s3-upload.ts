@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import { algorithmOf, type Digest, type DigestAlgorithm } from "../../core/digest.ts";
-import { LayerdError } from "../../core/errors.ts";
+import { isLayerdError, LayerdError } from "../../core/errors.ts";
 import {
   checkDigests,
   checkOffset,
@@ -119,13 +119,17 @@ export class S3Upload implements BlobUpload {
     });
   }
 
-  /** An upload that cannot be resumed leaves nothing behind when it fails. */
+  /**
+   * An upload that cannot be resumed leaves nothing behind when it fails. A bucket that does not answer is not asked
+   * again: the client would wait for that as long as it has waited already, and be given up before it is told.
+   */
   async #orDrop<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
       // What cannot be removed now, a sweep removes.
-      if (!this.#content.resumable) await this.#discard().catch(() => undefined);
+      const away = isLayerdError(error) && error.code === "UNAVAILABLE";
+      if (!this.#content.resumable) await this.#discard(away).catch(() => undefined);
       throw error;
     }
   }
@@ -223,10 +227,10 @@ export class S3Upload implements BlobUpload {
     }
   }
 
-  async #discard(): Promise<void> {
+  async #discard(later = false): Promise<void> {
     if (this.#ended) return;
     try {
-      await this.#content.remove();
+      await this.#content.remove(later);
     } finally {
       this.#forget();
     }
