@@ -1,5 +1,6 @@
 import { EventEmitter } from "node:events";
-import pg from "pg";
+import type pg from "pg";
+import { Client, connectionString } from "./client.ts";
 import { toStoreError } from "./errors.ts";
 
 /*
@@ -125,8 +126,8 @@ export class Session {
   }
 
   async #connect(): Promise<Live> {
-    const client = new pg.Client({
-      connectionString: this.#url,
+    const client = new Client({
+      connectionString: connectionString(this.#url),
       connectionTimeoutMillis: CONNECT_WITHIN,
       query_timeout: ANSWER_WITHIN,
       keepAlive: true,

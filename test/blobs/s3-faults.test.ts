@@ -44,11 +44,11 @@ testS3("a store that cannot be used says why in one sentence", async (t, { optio
   };
   await says(
     wrong({ bucket: "no-such-bucket" }),
-    `the bucket no-such-bucket at ${url} cannot be used: there is no such bucket`,
+    `the bucket no-such-bucket at ${url} cannot be used: there is no such bucket: create it first`,
   );
   await says(
     wrong({ endpoint: nowhere }),
-    `the bucket ${options.bucket} at ${nowhere} cannot be used: nothing answers there`,
+    `the bucket ${options.bucket} at ${nowhere} cannot be used: nothing answers there: start it, or correct s3Endpoint`,
   );
   const away = new pg.Pool({ host: "127.0.0.1", port: Number(new URL(nowhere).port) });
   t.teardown(() => away.end());
@@ -73,7 +73,7 @@ test.serial(
     await server.start(["--readonly"]);
     await t.throwsAsync(openS3Blobs({ ...options, endpoint, bucket }), {
       instanceOf: S3StoreError,
-      message: `the bucket ${bucket} at ${endpoint} cannot be written: permission denied`,
+      message: `the bucket ${bucket} at ${endpoint} cannot be written: permission denied: docs/s3.md has the rights that are needed`,
     });
     const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = process.env;
     t.teardown(() => Object.assign(process.env, { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY }));
@@ -87,7 +87,7 @@ test.serial(
       });
       t.is(
         error.message,
-        `the bucket ${bucket} at ${endpoint} cannot be used: the credentials are not accepted`,
+        `the bucket ${bucket} at ${endpoint} cannot be used: the credentials are not accepted: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY may have others`,
       );
       const { cause } = error;
       const logged = JSON.stringify([cause, String(cause), Object.entries(cause as Error)]);

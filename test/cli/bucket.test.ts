@@ -21,12 +21,18 @@ test("a bucket that cannot be used is told in one sentence, at the start", async
   const nobody = `http://127.0.0.1:${await freePort()}`;
   t.is(
     await start("s3://nowhere", server.url),
-    `layerd: the bucket nowhere at ${server.url} cannot be used: there is no such bucket\n`,
+    `layerd: the bucket nowhere at ${server.url} cannot be used: there is no such bucket: create it first\n`,
   );
-  t.regex(await start(bucket, nobody), /^layerd: the bucket .* cannot be used: nothing answers there\n$/);
+  t.regex(
+    await start(bucket, nobody),
+    /^layerd: the bucket .* cannot be used: nothing answers there: start it, or correct s3Endpoint\n$/,
+  );
   const stranger = { AWS_ACCESS_KEY_ID: "stranger", AWS_SECRET_ACCESS_KEY: "very-secret-indeed" };
   const refused = await start(bucket, server.url, stranger);
-  t.regex(refused, /^layerd: the bucket .* cannot be used: the credentials are not accepted\n$/);
+  t.regex(
+    refused,
+    /^layerd: the bucket .* cannot be used: the credentials are not accepted: AWS_ACCESS_KEY_ID and .*\n$/,
+  );
   t.notRegex(refused, /very-secret-indeed/);
 });
 
@@ -38,7 +44,7 @@ test("a bucket that cannot be written is told, too", async (t) => {
   const flags = ["--blobs", `s3://${server.bucket()}`, "--s3-endpoint", server.url, "--s3-path-style"];
   const { code, stderr } = await run(t, ["serve", "--port", "0", ...flags, "--index", await database()]);
   t.is(code, 1);
-  t.regex(stderr, /^layerd: the bucket .* cannot be written: permission denied\n$/);
+  t.regex(stderr, /^layerd: the bucket .* cannot be written: permission denied: docs\/s3\.md has .*\n$/);
 });
 
 test("blobs in a bucket want an index in a database", async (t) => {
