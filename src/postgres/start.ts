@@ -4,12 +4,14 @@ import { Schema } from "./schema.ts";
 
 /**
  * Makes sure that a database can be used as this version needs it; makes the schema of an empty one.
+ * @returns when the schema was made, in ISO 8601
  * @throws DatabaseError with one sentence that says what is wrong and what to do
  */
-export async function settleSchema(url: string): Promise<void> {
-  await withSchema(url, async (schema) => {
+export async function settleSchema(url: string): Promise<string> {
+  return await withSchema(url, async (schema) => {
     if (await schema.isReadOnly()) throw new DatabaseError(`${placeOf(url)} is read-only: name the primary`);
     await schema.settle();
+    return await schema.madeAt();
   });
 }
 
@@ -54,9 +56,12 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 function explainConnecting({ code = "", message }: { code?: string; message: string }): string {
-  // The driver has no code for it.
+  // The driver has no codes for these.
   if (/password must be a/.test(message)) {
     return "asks for a password: PGPASSWORD, ~/.pgpass or index may have it";
+  }
+  if (/timeout/.test(message)) {
+    return "cannot be reached: nothing answers there in time: look at index and the network";
   }
   return `cannot be reached: ${REASONS[code] ?? (message || code)}`;
 }

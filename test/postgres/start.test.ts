@@ -124,7 +124,7 @@ test("the first server makes the schema; one of another version is refused in on
 
 test("a server that starts while another makes the schema waits for it", async (t) => {
   const url = await database();
-  const started: Promise<void>[] = [];
+  const started: Promise<unknown>[] = [];
   let made = false;
   const first = settleSchema(url).finally(() => {
     made = true;
