@@ -32,6 +32,6 @@ export interface S3Content {
   shrink(): void;
   /** Lets go of everything in memory; what is stored stays. */
   close(): Promise<void>;
-  /** Removes what is stored and not published. @param later leaves the bucket to a sweep. */
-  remove(later?: boolean): Promise<void>;
+  /** Removes what is stored and not published. */
+  remove(): Promise<void>;
 }

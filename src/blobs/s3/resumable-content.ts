@@ -159,10 +159,9 @@ export class ResumableContent implements S3Content {
     this.#hasher = undefined;
   }
 
-  async remove(later = false): Promise<void> {
+  async remove(): Promise<void> {
     await this.close();
-    const left = await this.#context.catalog.uploads.remove(this.#row.id);
-    if (!later) await removeAtOnce(this.#context, left);
+    await removeAtOnce(this.#context, await this.#context.catalog.uploads.remove(this.#row.id));
   }
 
   async #refresh(): Promise<boolean> {

@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import { algorithmOf, type Digest, type DigestAlgorithm } from "../../core/digest.ts";
-import { isLayerdError, LayerdError } from "../../core/errors.ts";
+import { LayerdError } from "../../core/errors.ts";
 import {
   checkDigests,
   checkOffset,
@@ -119,17 +119,13 @@ export class S3Upload implements BlobUpload {
     });
   }
 
-  /**
-   * An upload that cannot be resumed leaves nothing behind when it fails. A bucket that does not answer is not asked
-   * again: the client would wait for that as long as it has waited already, and be given up before it is told.
-   */
+  /** An upload that cannot be resumed leaves nothing behind when it fails. */
   async #orDrop<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
       // What cannot be removed now, a sweep removes.
-      const away = isLayerdError(error) && error.code === "UNAVAILABLE";
-      if (!this.#content.resumable) await this.#discard(away).catch(() => undefined);
+      if (!this.#content.resumable) await this.#discard().catch(() => undefined);
       throw error;
     }
   }
@@ -227,10 +223,10 @@ export class S3Upload implements BlobUpload {
     }
   }
 
-  async #discard(later = false): Promise<void> {
+  async #discard(): Promise<void> {
     if (this.#ended) return;
     try {
-      await this.#content.remove(later);
+      await this.#content.remove();
     } finally {
       this.#forget();
     }
