@@ -1,6 +1,7 @@
 import test, { type ExecutionContext } from "ava";
 import { digestOf } from "../src/core/digest.ts";
 import { bytesOf } from "./blobs/samples.ts";
+import { run } from "./cli/command.ts";
 import { Client, INDEX, indexOf } from "./http/v2/client.ts";
 import { database } from "./tools/database.ts";
 import { readExposition } from "./tools/exposition.ts";
@@ -31,7 +32,7 @@ async function serveOn(t: ExecutionContext, index?: string) {
   const client = new Client(url);
   t.is(await push(client, BLOB), 201);
   const ready = async () => (await fetch(`${url}/readyz`)).status;
-  return { s3, network, client, ready, layerd };
+  return { s3, network, client, ready, layerd, url };
 }
 
 async function push(client: Client, body: Buffer): Promise<number> {
@@ -78,9 +79,12 @@ test("a client whose bucket hangs is told to come again, before it is given up",
 
 test("a server whose bucket says nothing any more is not ready", async (t) => {
   if (!requireTool(t, "versitygw")) return;
-  const { network, ready } = await serveOn(t);
+  const { network, ready, url } = await serveOn(t);
   network.cut();
   t.is(await ready(), 503);
+  const { code, stderr } = await run(t, ["health", "--url", url]);
+  t.is(code, 1);
+  t.regex(stderr, /answers 503: .*the store does not answer/s);
   network.heal();
   t.is(await ready(), 200);
 });
