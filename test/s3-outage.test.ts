@@ -1,7 +1,8 @@
 import test, { type ExecutionContext } from "ava";
 import { digestOf } from "../src/core/digest.ts";
 import { bytesOf } from "./blobs/samples.ts";
-import { Client } from "./http/v2/client.ts";
+import { run } from "./cli/command.ts";
+import { Client, INDEX, indexOf } from "./http/v2/client.ts";
 import { database } from "./tools/database.ts";
 import { readExposition } from "./tools/exposition.ts";
 import { Postgres } from "./tools/postgres.ts";
@@ -13,6 +14,7 @@ import { requireTool } from "./tools/tools.ts";
 // Too large to be kept in memory.
 const BLOB = bytesOf(1, 100_000);
 const PATH = `blobs/${digestOf(BLOB)}`;
+const SMALL = bytesOf(3, 100);
 
 /** A server whose bucket can be taken away, and one blob in it. */
 async function serveOn(t: ExecutionContext, index?: string) {
@@ -30,7 +32,7 @@ async function serveOn(t: ExecutionContext, index?: string) {
   const client = new Client(url);
   t.is(await push(client, BLOB), 201);
   const ready = async () => (await fetch(`${url}/readyz`)).status;
-  return { s3, network, client, ready, layerd };
+  return { s3, network, client, ready, layerd, url };
 }
 
 async function push(client: Client, body: Buffer): Promise<number> {
@@ -57,11 +59,32 @@ test("while the bucket is away, what needs it is asked to come again, and then g
   t.is(await push(client, other), 201);
 });
 
+test("a client whose bucket hangs is told to come again, before it is given up", async (t) => {
+  if (!requireTool(t, "versitygw")) return;
+  const { network, client } = await serveOn(t);
+  network.cut();
+  const requests = [
+    client.send("GET", PATH),
+    client.send("POST", `blobs/uploads/?digest=${digestOf(SMALL)}`, SMALL),
+    client.send("PUT", "manifests/v1", indexOf([]), { "Content-Type": INDEX }),
+  ];
+  for (const { status, headers } of await Promise.all(requests)) {
+    t.is(status, 503);
+    t.is(headers.get("Retry-After"), "5");
+  }
+  network.heal();
+  t.is((await client.send("GET", PATH)).status, 200);
+  t.is(await push(client, SMALL), 201);
+});
+
 test("a server whose bucket says nothing any more is not ready", async (t) => {
   if (!requireTool(t, "versitygw")) return;
-  const { network, ready } = await serveOn(t);
+  const { network, ready, url } = await serveOn(t);
   network.cut();
   t.is(await ready(), 503);
+  const { code, stderr } = await run(t, ["health", "--url", url]);
+  t.is(code, 1);
+  t.regex(stderr, /answers 503: .*the store does not answer/s);
   network.heal();
   t.is(await ready(), 200);
 });

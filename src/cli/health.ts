@@ -8,7 +8,8 @@ import { urlOf } from "./address.ts";
 import { StartError } from "./failures.ts";
 import { addSettings, flagsOf } from "./options.ts";
 
-const TIMEOUT = 5000;
+// Milliseconds. A server asks its stores for five seconds before it says that they do not answer.
+const TIMEOUT = 8000;
 
 export function healthCommand(): Command {
   const command = new Command("health")

@@ -1,4 +1,5 @@
 import pg from "pg";
+import { Client, connectionString } from "./client.ts";
 
 export interface PoolOptions {
   /** `postgres://user:password@host:port/database`, with the parameters of libpq such as `sslmode`. */
@@ -22,7 +23,8 @@ const IDLE_IN_TRANSACTION = 15_000;
 export function openPool({ url, connections, onLost, patient = false }: PoolOptions): pg.Pool {
   const within = (milliseconds: number) => (patient ? 0 : milliseconds);
   const pool = new pg.Pool({
-    connectionString: url,
+    Client,
+    connectionString: connectionString(url),
     max: connections,
     connectionTimeoutMillis: CONNECT_WITHIN,
     statement_timeout: within(STATEMENT_WITHIN),

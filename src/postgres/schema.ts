@@ -99,6 +99,13 @@ export class Schema {
     }
   }
 
+  /** When the first step was taken, in ISO 8601. There has to be a schema. */
+  async madeAt(): Promise<string> {
+    const [first] = await this.#taken();
+    if (first === undefined) throw new DatabaseError("the database has no schema: run `layerd migrate up`");
+    return first.at.toISOString();
+  }
+
   /** The steps that have been taken. */
   async #known(): Promise<string[]> {
     const taken = await this.#names();

@@ -1,5 +1,6 @@
 import { EventEmitter } from "node:events";
 import pg from "pg";
+import { Client, connectionString } from "./client.ts";
 import { toStoreError } from "./errors.ts";
 
 /*
@@ -157,8 +158,8 @@ async function open(
   url: string,
   { drop, heard }: { readonly drop: Drop; readonly heard: (message: string) => void },
 ): Promise<Live> {
-  const client = new pg.Client({
-    connectionString: url,
+  const client = new Client({
+    connectionString: connectionString(url),
     connectionTimeoutMillis: CONNECT_WITHIN,
     query_timeout: ANSWER_WITHIN,
     keepAlive: true,

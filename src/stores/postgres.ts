@@ -27,14 +27,14 @@ export async function openPostgres(settings: StoreConfig, listeners: Listeners):
   const { index: url, indexConnections: connections, durability } = settings;
   const { log, onCommit } = listeners;
   const onLost = (err: Error) => log.warn({ err }, "a connection to the database was lost");
-  await settleSchema(url);
+  const owner = await settleSchema(url);
   return await Opened.orClose(async (opened) => {
     const database = opened.add(connect({ url, connections, onLost }));
     const place = bucketOf(settings.blobs);
     const { holds, ...stores } =
       place === undefined
         ? await openInFiles(settings, listeners, database, opened)
-        : await openInBucket(settings, listeners, database, place);
+        : await openInBucket(settings, listeners, database, { ...place, owner });
     return {
       ...stores,
       index: createPostgresIndex({ pool: database.pool, durability, onCommit }),
@@ -103,7 +103,7 @@ async function openInBucket(
   settings: StoreConfig,
   { log }: Listeners,
   { pool }: Database,
-  place: BucketPlace,
+  place: BucketPlace & { readonly owner: string },
 ): Promise<Blobs> {
   const { s3Endpoint, s3PublicEndpoint, s3Region: region, s3PathStyle: forcePathStyle } = settings;
   const cacheCounts = noReads();

@@ -265,6 +265,11 @@ test("a store is not copied into itself, from nowhere, or into one that is being
     data: place("other"),
     index: index.replace("me:secret@", ""),
   });
+  const inBucket = (name: string, blobs: string, more = "") =>
+    written(place, name, { blobs, index: `${index}_${name}`, s3Endpoint: `http://127.0.0.1:1${more}` });
+  const bucket = await inBucket("bucket", "s3://layers");
+  const sameBucket = await inBucket("same", "s3://layers/", "/");
+  const inside = await inBucket("inside", "s3://layers/blobs/new");
   const memory = await written(place, "memory", { memory: true });
   await mkdir(place("nothing"));
   await serve(t, ["--data", place("served")]);
@@ -272,6 +277,8 @@ test("a store is not copied into itself, from nowhere, or into one that is being
     [data, data, 2, /the same data directory, /],
     [data, `${data}/../old/`, 2, /the same data directory, /],
     [one, other, 2, /the same database\n/],
+    [bucket, sameBucket, 2, /the same keys in the bucket layers: one of them needs another prefix\n/],
+    [bucket, inside, 2, /the same keys in the bucket layers: /],
     [place("nothing"), place("new"), 2, /--from: there is no store in /],
     [place("missing.json"), place("new"), 2, /cannot read the config file/],
     [data, memory, 2, /--to: a store in memory lives in its server alone/],

@@ -5,6 +5,7 @@ import test from "ava";
 import { settleSchema } from "../../src/postgres/start.ts";
 import { run, serve } from "../cli/command.ts";
 import { database, query } from "../tools/database.ts";
+import { Postgres } from "../tools/postgres.ts";
 import { temporaryDirectory } from "../tools/server.ts";
 
 const nobody = (url: string) => url.replace(/\/[^/]*$/, "/nowhere");
@@ -18,6 +19,7 @@ test("a database that cannot be used is one sentence, without the password", asy
   );
   const data = join(await temporaryDirectory(t), "data");
   const cases: [string, RegExp][] = [
+    ["postgres://u:secret@127.0.0.1:1/layerd?sslmode=require", /: nothing answers there: start it, or/],
     ["postgres://u:secret@127.0.0.1:1/layerd", /the database layerd on 127\.0\.0\.1:1 cannot be reached/],
     [nobody(url), /the database nowhere on 127\.0\.0\.1:\d+ is not there: create it first/],
     [readOnly, /is read-only: name the primary/],
@@ -30,6 +32,40 @@ test("a database that cannot be used is one sentence, without the password", asy
     t.regex(stderr, sentence);
     t.is(stderr.trimEnd().split("\n").length, 1, stderr);
     t.notRegex(stderr, /secret/);
+  }
+});
+
+test("a database that asks for a password says so, and nobody waits for it", async (t) => {
+  const postgres = await Postgres.start();
+  t.teardown(() => postgres.remove());
+  const url = await postgres.database();
+  await query(url, "create role asked login password 'secret'");
+  const [file = ""] = await query(url, "show hba_file");
+  await writeFile(file, "host all asked 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n");
+  // Longer than this test may take.
+  await query(url, "alter system set authentication_timeout = '10min'");
+  await postgres.stop();
+  await postgres.start();
+  const status = async (user: string) =>
+    await run(t, ["migrate", "status", "--index", url.replace("postgres@", `${user}@`)]);
+  const asked = await status("asked");
+  t.is(asked.code, 1);
+  t.regex(asked.stderr, /^layerd: the database \S+ on \S+ asks for a password: PGPASSWORD, [^\n]*\n$/);
+  const refused = await status("asked:wrong");
+  t.is(refused.code, 1);
+  t.regex(refused.stderr, /^layerd: the database \S+ on \S+ refuses the user, or the password [^\n]*\n$/);
+  t.is((await status("asked:secret")).code, 0);
+});
+
+test("TLS that is asked for is verified, and the driver has nothing to warn of", async (t) => {
+  const verified = (await database()).concat("?sslmode=");
+  for (const mode of ["require", "verify-full"]) {
+    const { code, stderr } = await run(t, ["migrate", "status", "--index", verified + mode]);
+    t.is(code, 1);
+    t.regex(
+      stderr,
+      /^layerd: the database \S+ on \S+ cannot be reached: The server does not support SSL [^\n]*\n$/,
+    );
   }
 });
 
@@ -88,7 +124,7 @@ test("the first server makes the schema; one of another version is refused in on
 
 test("a server that starts while another makes the schema waits for it", async (t) => {
   const url = await database();
-  const started: Promise<void>[] = [];
+  const started: Promise<unknown>[] = [];
   let made = false;
   const first = settleSchema(url).finally(() => {
     made = true;

@@ -63,10 +63,10 @@ export interface ObjectCatalog {
   /** Forgets garbage, which has been removed. */
   removed(key: string): Promise<void>;
   /**
-   * What was last touched before that time and is written for no upload that can be resumed, is garbage; and so is
-   * what came into quarantine before the other. Resolves with the number of objects.
+   * What was last touched before that time and is written for no upload that can be resumed, is garbage. Resolves with
+   * the number of objects.
    */
-  expire(times: { readonly writing: Date; readonly quarantine: Date }): Promise<number>;
+  expire(before: Date): Promise<number>;
   /** Those of the keys that have never been entered, or have been removed. */
   unknown(keys: readonly string[]): Promise<string[]>;
   /** Those of the multipart uploads that no object is written by. */

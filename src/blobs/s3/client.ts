@@ -15,9 +15,9 @@ export interface S3Options {
 
 // Milliseconds.
 const CONNECT_WITHIN = 5000;
-// A connection over which nothing comes or goes for so long is given up. All attempts together end before the client,
-// by default, is given up as idle: it is to be told.
-const IDLE = 15_000;
+// A connection over which nothing comes or goes for so long is given up; the SDK begins to count three seconds after the
+// request. All attempts together end before the client, by default, is given up as idle: it is to be told.
+const IDLE = 12_000;
 // The same while S3 puts large objects together, of which it need not say anything before it is done.
 const IDLE_COMPLETING = 300_000;
 // Every upload has two requests under way, every download one.

@@ -55,19 +55,25 @@ export function withoutSecrets(error: unknown): Error {
   return new Error(`${name}: ${message}${about === "" ? "" : ` (${about})`}`);
 }
 
+const UNKNOWN_HOST = "there is no host of that name: correct s3Endpoint, or set s3PathStyle";
+const NOT_ACCEPTED =
+  "the credentials are not accepted: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY may have others";
+
 const REASONS: Readonly<Record<string, string>> = {
-  AccessDenied: "permission denied",
-  CredentialsProviderError: "no credentials were found",
-  ECONNREFUSED: "nothing answers there",
-  ENOTFOUND: "there is no host of that name",
+  AccessDenied: "permission denied: docs/s3.md has the rights that are needed",
+  CredentialsProviderError:
+    "no credentials were found: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY may have them",
+  EAI_AGAIN: UNKNOWN_HOST,
+  ECONNREFUSED: "nothing answers there: start it, or correct s3Endpoint",
+  ENOTFOUND: UNKNOWN_HOST,
   ExpiredToken: "the credentials have expired",
-  InvalidAccessKeyId: "the credentials are not accepted",
-  InvalidToken: "the credentials are not accepted",
-  NoSuchBucket: "there is no such bucket",
-  PermanentRedirect: "it is in another region",
-  SignatureDoesNotMatch: "the credentials are not accepted",
-  TimeoutError: "nothing answers there in time",
-  XAdminUserNotFound: "the credentials are not accepted",
+  InvalidAccessKeyId: NOT_ACCEPTED,
+  InvalidToken: NOT_ACCEPTED,
+  NoSuchBucket: "there is no such bucket: create it first",
+  PermanentRedirect: "it is in another region: set s3Region",
+  SignatureDoesNotMatch: NOT_ACCEPTED,
+  TimeoutError: "nothing answers there in time: look at s3Endpoint and the network",
+  XAdminUserNotFound: NOT_ACCEPTED,
 };
 
 /** In a few words, for the sentence that says what cannot be done. */

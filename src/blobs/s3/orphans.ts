@@ -11,8 +11,6 @@ export interface SweptOrphans {
 }
 
 const PAGE = 1000;
-// Milliseconds for which what is in quarantine is kept, for somebody to look into.
-const QUARANTINE_KEPT = 30 * 24 * 60 * 60 * 1000;
 
 /**
  * Removes what nothing needs any more, in three steps: what the catalog says is garbage; then objects and multipart
@@ -26,8 +24,7 @@ export async function sweepOrphans(
   olderThan: Date,
   signal?: AbortSignal,
 ): Promise<SweptOrphans> {
-  const quarantine = new Date(olderThan.getTime() - QUARANTINE_KEPT);
-  await context.catalog.objects.expire({ writing: olderThan, quarantine });
+  await context.catalog.objects.expire(olderThan);
   const garbage = await removeGarbage(context, olderThan, signal);
   const objects = await removeUnknown(context, olderThan, signal);
   const multiparts = await abortStray(context, olderThan, signal);

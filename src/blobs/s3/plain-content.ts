@@ -1,4 +1,5 @@
 import type { Digest, DigestAlgorithm } from "../../core/digest.ts";
+import { isLayerdError } from "../../core/errors.ts";
 import type { BlobStat } from "../port.ts";
 import type { Payload } from "./bucket.ts";
 import type { Part, StoredObject } from "./catalog.ts";
@@ -22,6 +23,8 @@ export class PlainContent implements S3Content {
   readonly #parts: Part[] = [];
   #begun: Promise<string> | undefined;
   #entered = false;
+  /** Whether the bucket has left a request without an answer. */
+  #unanswered = false;
   #count = 0;
   #touchedAt = 0;
   #note: unknown;
@@ -79,14 +82,14 @@ export class PlainContent implements S3Content {
   async finish(): Promise<string> {
     if (this.#begun === undefined) {
       await this.#enter();
-      await this.#context.bucket.put(this.#key, await this.#intake.last());
+      await this.#asked(this.#context.bucket.put(this.#key, await this.#intake.last()));
       return this.#key;
     }
     const last = await this.#intake.last();
     if (last.bytes.length > 0) await this.#putPart(last);
     await this.#intake.settle();
     const parts = this.#parts.toSorted((a, b) => a.number - b.number);
-    await this.#context.bucket.complete(this.#key, await this.#begun, parts);
+    await this.#asked(this.#context.bucket.complete(this.#key, await this.#begun, parts));
     return this.#key;
   }
 
@@ -106,11 +109,15 @@ export class PlainContent implements S3Content {
     this.#hasher.drop();
   }
 
+  /**
+   * A bucket that did not answer is not asked again, but by a sweep: the client would wait for that as long as it has
+   * waited already, and be given up before it is told.
+   */
   async remove(): Promise<void> {
     await this.close();
     if (!this.#entered || this.#committed !== undefined) return;
     await this.#context.catalog.objects.abandon(this.#key);
-    await removeAtOnce(this.#context, [this.#key]);
+    if (!this.#unanswered) await removeAtOnce(this.#context, [this.#key]);
   }
 
   async #store({ payload }: CutPart): Promise<void> {
@@ -124,12 +131,20 @@ export class PlainContent implements S3Content {
     this.#count += 1;
     const number = this.#count;
     this.#begun ??= this.#begin();
-    this.#parts.push(await this.#context.bucket.putPart(this.#key, await this.#begun, number, payload));
+    const sending = this.#context.bucket.putPart(this.#key, await this.#begun, number, payload);
+    this.#parts.push(await this.#asked(sending));
+  }
+
+  async #asked<T>(request: Promise<T>): Promise<T> {
+    return await request.catch((error: unknown) => {
+      this.#unanswered ||= isLayerdError(error, "UNAVAILABLE");
+      throw error;
+    });
   }
 
   async #begin(): Promise<string> {
     await this.#enter();
-    const multipart = await this.#context.bucket.createMultipart(this.#key);
+    const multipart = await this.#asked(this.#context.bucket.createMultipart(this.#key));
     this.#touchedAt = Date.now();
     await this.#context.catalog.objects.touch(this.#key, multipart);
     return multipart;

@@ -152,14 +152,13 @@ export class PostgresObjects implements ObjectCatalog {
     await this.#database.query("delete from blob_objects where key = $1 and state = 'garbage'", [key]);
   }
 
-  async expire(times: { readonly writing: Date; readonly quarantine: Date }): Promise<number> {
+  async expire(before: Date): Promise<number> {
     // They have been out of use since they were touched: they may be removed at once.
     const rows = await this.#database.query(
       `update blob_objects o set state = 'garbage'
-       where (state = 'writing' and since < $1 and not exists (select from blob_uploads u where u.id = o.upload))
-          or (state = 'quarantine' and since < $2)
+       where state = 'writing' and since < $1 and not exists (select from blob_uploads u where u.id = o.upload)
        returning key`,
-      [times.writing, times.quarantine],
+      [before],
     );
     return rows.length;
   }

@@ -1,10 +1,3 @@
-import { randomBytes } from "node:crypto";
-import {
-  DeleteObjectCommand,
-  ListObjectsV2Command,
-  PutObjectCommand,
-  type S3Client,
-} from "@aws-sdk/client-s3";
 import type { Digest } from "../../core/digest.ts";
 import type { CacheCounts } from "../file-reader.ts";
 import { HashThreads } from "../hasher.ts";
@@ -12,9 +5,9 @@ import type { BlobLog } from "../log.ts";
 import type { BlobStore } from "../port.ts";
 import { Bucket, type PresignOptions } from "./bucket.ts";
 import type { BlobCatalog } from "./catalog.ts";
-import { createClients, type S3Options } from "./client.ts";
+import { type CheckedBucket, checkBucket } from "./check.ts";
+import { createClients } from "./client.ts";
 import type { S3Context } from "./context.ts";
-import { explain, S3StoreError, withoutSecrets } from "./errors.ts";
 import { IdleContents } from "./idle-contents.ts";
 import { type SweptOrphans, sweepOrphans } from "./orphans.ts";
 import { S3Ingester } from "./s3-ingester.ts";
@@ -25,7 +18,7 @@ import { Slots } from "./slots.ts";
 // Parts of all uploads together that are being hashed or sent, of 8 MiB as a rule.
 const SENDING_MAX = 32;
 
-export interface S3StoreOptions extends S3Options {
+export interface S3StoreOptions extends CheckedBucket {
   /** Shared by all servers that use the bucket. The store does not close it. */
   readonly catalog: BlobCatalog;
   readonly log?: BlobLog;
@@ -57,7 +50,7 @@ export async function openS3Blobs(options: S3StoreOptions): Promise<S3BlobStore>
   const bucket = new Bucket(options.bucket, clients);
   try {
     await catalog.check();
-    await check(clients.client, options, prefix);
+    await checkBucket(clients.client, options);
   } catch (error) {
     bucket.close();
     throw error;
@@ -110,22 +103,4 @@ function createStore(context: S3Context, cacheCounts: CacheCounts): S3BlobStore 
       return closing;
     },
   };
-}
-
-/** Whether the bucket can be read, written and removed from. */
-async function check(client: S3Client, options: S3StoreOptions, prefix: string): Promise<void> {
-  const { bucket: Bucket, endpoint = "Amazon S3" } = options;
-  const probe = { Bucket, Key: `${prefix}probe-${randomBytes(16).toString("hex")}` };
-  const steps = [
-    ["used", () => client.send(new ListObjectsV2Command({ Bucket, Prefix: prefix, MaxKeys: 1 }))],
-    ["written", () => client.send(new PutObjectCommand({ ...probe, Body: "layerd" }))],
-    ["emptied", () => client.send(new DeleteObjectCommand(probe))],
-  ] as const;
-  for (const [what, step] of steps) {
-    await step().catch((error: unknown) => {
-      throw new S3StoreError(`the bucket ${Bucket} at ${endpoint} cannot be ${what}: ${explain(error)}`, {
-        cause: withoutSecrets(error),
-      });
-    });
-  }
 }

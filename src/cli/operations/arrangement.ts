@@ -1,6 +1,7 @@
 import { existsSync, realpathSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import {
+  bucketOf,
   ConfigError,
   configOfData,
   FILES,
@@ -39,7 +40,25 @@ function sharedBy({ from, to }: Arrangements): string | undefined {
   const inFiles = hasDirectory(from) && hasDirectory(to);
   if (inFiles && realPath(from.data) === realPath(to.data)) return `data directory, ${resolve(to.data)}`;
   if (from.index !== FILES && databaseOf(from.index) === databaseOf(to.index)) return "database";
-  return undefined;
+  const bucket = sharedBucket(from, to);
+  return bucket && `keys in the bucket ${bucket}: one of them needs another prefix`;
+}
+
+/** Servers of either database would sweep what only the other one knows. */
+function sharedBucket(from: ServerConfig, to: ServerConfig): string | undefined {
+  const [old, now] = [bucketOf(from.blobs), bucketOf(to.blobs)];
+  if (old === undefined || now === undefined || old.bucket !== now.bucket) return undefined;
+  if (endpointOf(from) !== endpointOf(to)) return undefined;
+  const [one, other] = [keysOf(old.prefix), keysOf(now.prefix)];
+  return one.startsWith(other) || other.startsWith(one) ? old.bucket : undefined;
+}
+
+function keysOf(prefix: string): string {
+  return `${prefix}blobs/`;
+}
+
+function endpointOf({ s3Endpoint }: ServerConfig): string {
+  return s3Endpoint.replace(/\/$/, "");
 }
 
 function realPath(path: string): string {

@@ -1,0 +1,25 @@
+import pg from "pg";
+
+/**
+ * A connection that ends with its first fault. The driver leaves one that fails while it is being made (for want of a
+ * password, say) to the database to give up, and a process that has nothing else to do waits for that.
+ */
+export class Client extends pg.Client {
+  constructor(config?: pg.ClientConfig) {
+    super(config);
+    const { connection } = this;
+    connection.on("error", () => connection.stream.destroy());
+  }
+}
+
+// Modes that the driver takes for verify-full, warning of the day when it will not.
+const VERIFYING = ["prefer", "require", "verify-ca"];
+
+/** The URL of a database, for the driver: TLS that is asked for is TLS with a certificate that is verified. */
+export function connectionString(url: string): string {
+  const parsed = new URL(url);
+  if (!VERIFYING.includes(parsed.searchParams.get("sslmode") ?? "")) return url;
+  if (parsed.searchParams.has("uselibpqcompat")) return url;
+  parsed.searchParams.set("sslmode", "verify-full");
+  return parsed.href;
+}
