@@ -17,7 +17,7 @@ export async function openFiles(settings: StoreConfig, { log, onCommit }: Listen
   const { durability, minFree } = settings;
   const cacheCounts = { hits: 0, misses: 0 };
   return await Opened.orClose(async (opened) => {
-    const data = opened.add(await openDataDirectory({ path: settings.data, durability }));
+    const data = opened.add(await openDataDirectory({ path: settings.data, durability, owner: "files" }));
     const directory = data.path;
     const blobs = opened.add(await openFilesystemBlobs({ directory, durability, minFree, log, cacheCounts }));
     const index = await openJournalIndex({ directory, durability, log, onCommit });

@@ -27,14 +27,14 @@ export async function openPostgres(settings: StoreConfig, listeners: Listeners):
   const { index: url, indexConnections: connections, durability } = settings;
   const { log, onCommit } = listeners;
   const onLost = (err: Error) => log.warn({ err }, "a connection to the database was lost");
-  const owner = await settleSchema(url);
+  const madeAt = await settleSchema(url);
   return await Opened.orClose(async (opened) => {
     const database = opened.add(connect({ url, connections, onLost }));
     const place = bucketOf(settings.blobs);
     const { holds, ...stores } =
       place === undefined
-        ? await openInFiles(settings, listeners, database, opened)
-        : await openInBucket(settings, listeners, database, { ...place, owner });
+        ? await openInFiles(settings, listeners, { ...database, madeAt }, opened)
+        : await openInBucket(settings, listeners, database, { ...place, owner: madeAt });
     return {
       ...stores,
       index: createPostgresIndex({ pool: database.pool, durability, onCommit }),
@@ -78,12 +78,13 @@ type Blobs = Omit<Stores, "index" | "cluster"> & { readonly holds: PostgresHolds
 async function openInFiles(
   settings: StoreConfig,
   { log }: Listeners,
-  database: Database,
+  database: Database & { readonly madeAt: string },
   opened: Opened,
 ): Promise<Blobs> {
   const { durability, minFree } = settings;
   const cacheCounts = noReads();
-  const data = opened.add(await openDataDirectory({ path: settings.data, durability, shared: true }));
+  const owner = { database: database.madeAt };
+  const data = opened.add(await openDataDirectory({ path: settings.data, durability, shared: true, owner }));
   const directory = data.path;
   const locks = new PostgresLocks(database.session);
   const blobs = await openFilesystemBlobs({ directory, durability, minFree, log, cacheCounts, locks });
