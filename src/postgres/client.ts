@@ -23,3 +23,11 @@ export function connectionString(url: string): string {
   parsed.searchParams.set("sslmode", "verify-full");
   return parsed.href;
 }
+
+/** The URL, with options of the server, as on its command line, behind those that it has: the last one counts. */
+export function withOptions(url: string, options: string): string {
+  const parsed = new URL(url);
+  const others = parsed.searchParams.get("options") ?? "";
+  parsed.searchParams.set("options", `${others} ${options}`.trim());
+  return parsed.href;
+}

@@ -1,5 +1,5 @@
 import pg from "pg";
-import { Client, connectionString } from "./client.ts";
+import { Client, connectionString, withOptions } from "./client.ts";
 
 export interface PoolOptions {
   /** `postgres://user:password@host:port/database`, with the parameters of libpq such as `sslmode`. */
@@ -8,6 +8,8 @@ export interface PoolOptions {
   readonly connections: number;
   /** Told of a connection that broke while nobody used it; the pool opens another when one is needed. */
   readonly onLost: (error: Error) => void;
+  /** `full`: what has been committed is on the database's disk, however that is set up. `os`: as that is set up. */
+  readonly durability: "full" | "os";
   /** Whether a statement may take as long as it takes, and wait for locks. */
   readonly patient?: boolean;
 }
@@ -20,11 +22,13 @@ const LOCKED_WITHIN = 10_000;
 const IDLE_IN_TRANSACTION = 15_000;
 
 /** Opens no connection yet. The caller ends the pool. */
-export function openPool({ url, connections, onLost, patient = false }: PoolOptions): pg.Pool {
+export function openPool({ url, connections, durability, onLost, patient = false }: PoolOptions): pg.Pool {
   const within = (milliseconds: number) => (patient ? 0 : milliseconds);
   const pool = new pg.Pool({
     Client,
-    connectionString: connectionString(url),
+    connectionString: connectionString(
+      durability === "full" ? withOptions(url, "-c synchronous_commit=on") : url,
+    ),
     max: connections,
     connectionTimeoutMillis: CONNECT_WITHIN,
     statement_timeout: within(STATEMENT_WITHIN),

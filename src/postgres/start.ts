@@ -17,7 +17,7 @@ export async function settleSchema(url: string): Promise<string> {
 
 /** Works on the schema of a database. @throws DatabaseError as above */
 export async function withSchema<T>(url: string, work: (schema: Schema) => Promise<T>): Promise<T> {
-  const pool = openPool({ url, connections: 2, onLost: () => undefined, patient: true });
+  const pool = openPool({ url, connections: 2, durability: "full", onLost: () => undefined, patient: true });
   try {
     return await work(new Schema(pool));
   } catch (error) {

@@ -1,19 +1,15 @@
 import type pg from "pg";
 import type { Connection } from "./statement.ts";
 
-/**
- * Runs `work` in a transaction, which is undone as a whole when it throws. Errors come as they are.
- * @param begin the statement that begins it.
- */
+/** Runs `work` in a transaction, which is undone as a whole when it throws. Errors come as they are. */
 export async function transaction<T>(
   pool: pg.Pool,
-  begin: string,
   work: (connection: Connection) => Promise<T>,
 ): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
   try {
-    await client.query(begin);
+    await client.query("begin");
     const result = await work(client);
     await client.query("commit");
     return result;

@@ -29,7 +29,7 @@ export async function openPostgres(settings: StoreConfig, listeners: Listeners):
   const onLost = (err: Error) => log.warn({ err }, "a connection to the database was lost");
   const madeAt = await settleSchema(url);
   return await Opened.orClose(async (opened) => {
-    const database = opened.add(connect({ url, connections, onLost }));
+    const database = opened.add(connect({ url, connections, durability, onLost }));
     const place = bucketOf(settings.blobs);
     const { holds, ...stores } =
       place === undefined
@@ -37,7 +37,7 @@ export async function openPostgres(settings: StoreConfig, listeners: Listeners):
         : await openInBucket(settings, listeners, database, { ...place, owner: madeAt });
     return {
       ...stores,
-      index: createPostgresIndex({ pool: database.pool, durability, onCommit }),
+      index: createPostgresIndex({ pool: database.pool, onCommit }),
       cluster: createPostgresCluster({ pool: database.pool, session: database.session, holds }),
       release: async () => {
         await stores.release();

@@ -21,14 +21,13 @@ interface Cost {
   readonly s3?: readonly string[];
 }
 
-const BEGIN = ["begin", "set local synchronous_commit"];
 const OBJECT = "select key, digest,";
 const PUBLISH = [
-  ...["insert into blob_objects", ...BEGIN, "select pg_advisory_xact_lock(hashtextextended($1, 0))"],
+  ...["insert into blob_objects", "begin", "select pg_advisory_xact_lock(hashtextextended($1, 0))"],
   ...["select from blob_objects", "update blob_objects set", "update blob_objects set", "commit"],
 ];
 const LINK = [
-  ...["promise.give", ...BEGIN, "writer.lock", "promise.give", "slice.blobs", "write.putMediaTypes"],
+  ...["promise.give", "begin", "writer.lock", "promise.give", "slice.blobs", "write.putMediaTypes"],
   ...["write.putBlob", "write.position", "commit", "read.blob"],
 ];
 // One server at a time has an upload that others could go on with.
@@ -38,7 +37,7 @@ const LOCK = [
 ];
 const LOOK_FOR_BLOBS = Array<string>(4).fill("read.blob");
 const PUT_MANIFEST = [
-  ...["promise.give", "read.manifest", ...BEGIN, "writer.lock", "promise.give"],
+  ...["promise.give", "read.manifest", "begin", "writer.lock", "promise.give"],
   ...["slice.blobs", "slice.tags", "slice.manifests"],
   ...["write.putManifest", "write.putNamings", "write.putTags", "write.position", "commit"],
 ];

@@ -18,7 +18,7 @@ import { eventually } from "../tools/eventually.ts";
 /** One of the servers that share a database. */
 function server(t: ExecutionContext, url: string) {
   const onLost = () => undefined;
-  const pool = openPool({ url, connections: 4, onLost });
+  const pool = openPool({ url, connections: 4, durability: "full", onLost });
   const session = new Session({ url, onLost });
   const holds = new PostgresHolds({ pool, discarding: pool });
   t.teardown(async () => {
@@ -30,7 +30,7 @@ function server(t: ExecutionContext, url: string) {
     holds,
     locks: new PostgresLocks(session),
     cluster: createPostgresCluster({ pool, session, holds }),
-    index: createPostgresIndex({ pool, durability: "full" }),
+    index: createPostgresIndex({ pool }),
     /** Ends the connection that its locks are of. */
     cutOff: () => query(url, terminate("layerd session", url)),
   };

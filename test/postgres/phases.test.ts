@@ -102,7 +102,7 @@ function newServer(index: Index) {
 }
 
 async function openSchema(t: ExecutionContext, url: string): Promise<{ schema: Schema; pool: pg.Pool }> {
-  const pool = openPool({ url, connections: 3, onLost: (error) => t.log(error) });
+  const pool = openPool({ url, connections: 3, durability: "os", onLost: (error) => t.log(error) });
   t.teardown(() => pool.end());
   return { schema: new Schema(pool), pool };
 }
@@ -132,7 +132,7 @@ test("servers of the version before and of the one after work side by side throu
   }
 
   // What came later in the history, the index does without.
-  const index = createPostgresIndex({ pool, durability: "os" });
+  const index = createPostgresIndex({ pool });
   const now = newServer(index);
   const after = keepLinking(t, 2_000_000, now);
   await Promise.all([before.more(), after.more()]);

@@ -12,9 +12,6 @@ export interface Queries {
   query(text: string, values?: readonly unknown[]): Promise<Row[]>;
 }
 
-// What is acknowledged is on the database's disk, however that is set up.
-const BEGIN = "begin; set local synchronous_commit to on";
-
 /** Statements and transactions on a pool; what the database cannot do now is UNAVAILABLE. */
 export class Database implements Queries {
   readonly connection: Pool;
@@ -23,14 +20,13 @@ export class Database implements Queries {
     this.connection = pool;
   }
 
-  /** A change that somebody is told of belongs into a transaction. */
   async query(text: string, values: readonly unknown[] = []): Promise<Row[]> {
     return await this.connection.query(text, [...values]).then(rowsOf, fail);
   }
 
   /** Undone as a whole when `work` throws. */
   async transaction<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
-    return await transaction(this.connection, BEGIN, (connection) =>
+    return await transaction(this.connection, (connection) =>
       work({
         connection,
         query: (text, values = []) => connection.query(text, [...values]).then(rowsOf, fail),

@@ -75,7 +75,7 @@ export class PostgresHolds implements Holds {
     }
     let discarded = false;
     try {
-      return await transaction(this.#discarding, "begin", async (connection) => {
+      return await transaction(this.#discarding, async (connection) => {
         if (!(await this.mayDiscard(connection, digest))) return undefined;
         discarded = true;
         return await discard();

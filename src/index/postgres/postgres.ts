@@ -4,6 +4,7 @@ import { LayerdError } from "../../core/errors.ts";
 import type { RepositoryName, Tag } from "../../core/name.ts";
 import { bytesOf, digestFrom } from "../../postgres/digests.ts";
 import { toStoreError } from "../../postgres/errors.ts";
+import type { PoolOptions } from "../../postgres/pool.ts";
 import { openPool } from "../../postgres/pool.ts";
 import { settleSchema } from "../../postgres/start.ts";
 import { run, type Statement } from "../../postgres/statement.ts";
@@ -34,7 +35,7 @@ export interface OpenOptions {
   readonly url: string;
   /** How many connections may be open at a time. */
   readonly connections: number;
-  readonly durability: WriterOptions["durability"];
+  readonly durability: PoolOptions["durability"];
   readonly log?: IndexLog;
   readonly onCommit?: OnCommit;
 }
@@ -47,8 +48,8 @@ export async function openPostgresIndex(options: OpenOptions): Promise<Index> {
   const { url, connections, durability, log, onCommit } = options;
   const onLost = (err: Error) => log?.warn({ err }, "a connection to the database was lost");
   await settleSchema(url);
-  const pool = openPool({ url, connections, onLost });
-  return new PostgresIndex({ pool, durability, ...(onCommit && { onCommit }) }, () => pool.end());
+  const pool = openPool({ url, connections, durability, onLost });
+  return new PostgresIndex({ pool, ...(onCommit && { onCommit }) }, () => pool.end());
 }
 
 type Promised = { readonly promised: boolean };

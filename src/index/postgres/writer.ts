@@ -37,7 +37,6 @@ type Outcome =
 export interface WriterOptions {
   readonly pool: pg.Pool;
   /** `full`: what is acknowledged is on the database's disk, however it is set up; `os`: as it is set up. */
-  readonly durability: "full" | "os";
   readonly onCommit?: OnCommit;
 }
 
@@ -47,14 +46,12 @@ export interface WriterOptions {
  */
 export class Writer {
   readonly #pool: pg.Pool;
-  readonly #begin: string;
   readonly #onCommit: OnCommit | undefined;
   readonly #queues = new Map<RepositoryName, Waiting[]>();
   readonly #running = new Set<Promise<void>>();
 
-  constructor({ pool, durability, onCommit }: WriterOptions) {
+  constructor({ pool, onCommit }: WriterOptions) {
     this.#pool = pool;
-    this.#begin = durability === "full" ? "begin; set local synchronous_commit to on" : "begin";
     this.#onCommit = onCommit;
   }
 
@@ -118,9 +115,7 @@ export class Writer {
   }
 
   async #attempt(repository: RepositoryName, batch: readonly Transaction[]): Promise<Outcome[]> {
-    return await transaction(this.#pool, this.#begin, (connection) =>
-      writeBatch(connection, repository, batch),
-    );
+    return await transaction(this.#pool, (connection) => writeBatch(connection, repository, batch));
   }
 }
 
