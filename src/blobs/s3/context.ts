@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
+import type { Slots } from "../../core/slots.ts";
 import type { HashThreads } from "../hasher.ts";
 import type { BlobLog } from "../log.ts";
 import type { Bucket } from "./bucket.ts";
 import type { BlobCatalog, DeadObject } from "./catalog.ts";
 import type { IdleContents } from "./idle-contents.ts";
-import type { Slots } from "./slots.ts";
 
 /** What all of one store works with. */
 export interface S3Context {

@@ -1,12 +1,12 @@
 import type { Digest } from "../../core/digest.ts";
 import { LayerdError } from "../../core/errors.ts";
+import type { Slots } from "../../core/slots.ts";
 import { free } from "../chunk-memory.ts";
 import { Head } from "../head.ts";
 import type { Payload } from "./bucket.ts";
 import { PartBuffer } from "./part-buffer.ts";
 import type { PartHasher } from "./part-hasher.ts";
 import { earlySize, PARTS_MAX, partSize } from "./part-sizes.ts";
-import type { Slots } from "./slots.ts";
 
 // Parts that are being hashed or sent while the next one gathers.
 const UNDER_WAY_MAX = 3;

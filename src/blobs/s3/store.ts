@@ -1,4 +1,5 @@
 import type { Digest } from "../../core/digest.ts";
+import { Slots } from "../../core/slots.ts";
 import type { CacheCounts } from "../file-reader.ts";
 import { HashThreads } from "../hasher.ts";
 import type { BlobLog } from "../log.ts";
@@ -13,7 +14,6 @@ import { type SweptOrphans, sweepOrphans } from "./orphans.ts";
 import { S3Ingester } from "./s3-ingester.ts";
 import { S3Reader } from "./s3-reader.ts";
 import { S3Sweeper } from "./s3-sweeper.ts";
-import { Slots } from "./slots.ts";
 
 // Parts of all uploads together that are being hashed or sent, of 8 MiB as a rule.
 const SENDING_MAX = 32;

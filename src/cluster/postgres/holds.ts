@@ -1,6 +1,7 @@
 import type pg from "pg";
 import type { Digest } from "../../core/digest.ts";
 import { LayerdError } from "../../core/errors.ts";
+import { Slots } from "../../core/slots.ts";
 import { give, isPromised, lockUnpromised } from "../../index/postgres/promises.ts";
 import { toStoreError } from "../../postgres/errors.ts";
 import { type Connection, run, statements } from "../../postgres/statement.ts";
@@ -28,6 +29,8 @@ export interface PostgresHoldsOptions {
 export class PostgresHolds implements Holds {
   readonly #pool: pg.Pool;
   readonly #discarding: pg.Pool | undefined;
+  /** Who may use a connection of these: the pool would call it a failure when a slow disk keeps somebody waiting. */
+  readonly #slots: Slots;
   readonly #here = new LocalHolds();
   /** When what is needed began to be found out. */
   #since: number | undefined;
@@ -35,6 +38,7 @@ export class PostgresHolds implements Holds {
   constructor({ pool, discarding }: PostgresHoldsOptions) {
     this.#pool = pool;
     this.#discarding = discarding;
+    this.#slots = new Slots(discarding?.options.max ?? 0);
   }
 
   open(): Hold {
@@ -74,6 +78,7 @@ export class PostgresHolds implements Holds {
       return (await isPromised(this.#pool, digest).catch(fail)) ? undefined : await discard();
     }
     let discarded = false;
+    await this.#slots.take();
     try {
       return await transaction(this.#discarding, async (connection) => {
         if (!(await this.mayDiscard(connection, digest))) return undefined;
@@ -84,6 +89,8 @@ export class PostgresHolds implements Holds {
       // The lock may have been lost before the blob was gone, and somebody may have been told that it is there.
       if (discarded) await restore?.();
       throw toStoreError(error);
+    } finally {
+      this.#slots.give();
     }
   }
 

@@ -1,4 +1,4 @@
-/** So many at once, and the others in the order in which they came. */
+/** So many at once, and the others in the order in which they came, however long that takes. */
 export class Slots {
   #free: number;
   readonly #waiting: (() => void)[] = [];
