@@ -1,7 +1,10 @@
 import pg from "pg";
 
+// Milliseconds. A database that does not answer a goodbye finds out by itself.
+const GOODBYE_WITHIN = 2000;
+
 /**
- * A connection that ends with its first fault. The driver leaves one that fails while it is being made (for want of a
+ * A connection that ends with its first fault, and when it is told to. The driver leaves one that fails while it is being made (for want of a
  * password, say) to the database to give up, and a process that has nothing else to do waits for that.
  */
 export class Client extends pg.Client {
@@ -9,6 +12,17 @@ export class Client extends pg.Client {
     super(config);
     const { connection } = this;
     connection.on("error", () => connection.stream.destroy());
+  }
+
+  override end(): Promise<void>;
+  override end(callback: (error: Error) => void): void;
+  override end(callback?: (error: Error) => void): Promise<void> | undefined {
+    const { connection } = this;
+    const giveUp = setTimeout(() => connection.stream.destroy(), GOODBYE_WITHIN).unref();
+    connection.once("end", () => clearTimeout(giveUp));
+    if (callback === undefined) return super.end();
+    super.end(callback);
+    return undefined;
   }
 }
 

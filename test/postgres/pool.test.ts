@@ -1,7 +1,9 @@
 import test, { type ExecutionContext } from "ava";
 import type pg from "pg";
 import { openPool, type PoolOptions } from "../../src/postgres/pool.ts";
+import { Session } from "../../src/postgres/session.ts";
 import { database, query } from "../tools/database.ts";
+import { TcpProxy } from "../tools/tcp-proxy.ts";
 
 function pool(t: ExecutionContext, url: string, durability: PoolOptions["durability"]): pg.Pool {
   const opened = openPool({ url, connections: 1, durability, onLost: (error) => t.fail(error.message) });
@@ -23,4 +25,19 @@ test("what is committed is on the disk, however the database and its URL are set
   const full = pool(t, `${url}?options=${encodeURIComponent(options)}`, "full");
   t.is(await setting(full, "synchronous_commit"), "on");
   t.is(await setting(full, "work_mem"), "7MB");
+});
+
+test("connections to a database that vanished can be ended", async (t) => {
+  const url = new URL(await database());
+  const proxy = await TcpProxy.start(Number(url.port));
+  t.teardown(() => proxy.close());
+  url.port = String(proxy.port);
+  const onLost = () => undefined;
+  const vanishing = openPool({ url: url.href, connections: 2, durability: "full", onLost });
+  const session = new Session({ url: url.href, onLost });
+  await vanishing.query("select");
+  await session.tryLock("some");
+  proxy.cut();
+  await Promise.all([vanishing.end(), session.close()]);
+  t.is(vanishing.totalCount, 0);
 });
