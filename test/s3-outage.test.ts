@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
 import { digestOf } from "../src/core/digest.ts";
 import { bytesOf } from "./blobs/samples.ts";
@@ -17,14 +18,15 @@ const PATH = `blobs/${digestOf(BLOB)}`;
 const SMALL = bytesOf(3, 100);
 
 /** A server whose bucket can be taken away, and one blob in it. */
-async function serveOn(t: ExecutionContext, index?: string) {
+async function serveOn(t: ExecutionContext, settings: { index?: string; idleTimeout?: number } = {}) {
   Object.assign(process.env, CREDENTIALS);
   const s3 = await S3Server.start();
   t.teardown(() => s3.remove());
   const network = await TcpProxy.start(s3.port);
   t.teardown(() => network.close());
   const { url, layerd } = await startServer(t, {
-    index: index ?? (await database()),
+    index: await database(),
+    ...settings,
     blobs: `s3://${s3.bucket()}`,
     s3Endpoint: `http://127.0.0.1:${network.port}`,
     s3PathStyle: true,
@@ -77,6 +79,22 @@ test("a client whose bucket hangs is told to come again, before it is given up",
   t.is(await push(client, SMALL), 201);
 });
 
+test("a client waits for as long as the bucket takes to put an upload together", async (t) => {
+  if (!requireTool(t, "versitygw")) return;
+  const { network, client } = await serveOn(t, { idleTimeout: 500 });
+  const large = bytesOf(4, 9 * 1024 * 1024);
+  const session = await client.open();
+  const part = await client.follow("PATCH", session, large);
+  t.is(part.status, 202);
+  network.cut();
+  const put = client.follow("PUT", `${session}?digest=${digestOf(large)}`);
+  const pushed = client.send("POST", `blobs/uploads/?digest=${digestOf(SMALL)}`, SMALL);
+  await delay(2000);
+  network.heal();
+  t.is((await put).status, 201);
+  t.is((await pushed).status, 201);
+});
+
 test("a server whose bucket says nothing any more is not ready", async (t) => {
   if (!requireTool(t, "versitygw")) return;
   const { network, ready, url } = await serveOn(t);
@@ -93,7 +111,7 @@ test("while the database is away, metrics that are in it are left out, and no ot
   if (!requireTool(t, "versitygw")) return;
   const postgres = await Postgres.start();
   t.teardown(() => postgres.remove());
-  const { layerd } = await serveOn(t, await postgres.database());
+  const { layerd } = await serveOn(t, { index: await postgres.database() });
   const begun = 'layerd_upload_sessions{state="begun"}';
   t.true(readExposition(await layerd.metrics()).has(begun));
   await postgres.stop("SIGQUIT");

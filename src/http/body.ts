@@ -29,7 +29,8 @@ export interface Body extends Incoming {
 }
 
 /**
- * The request's body, to be stored as it is. The client is told to send it when somebody begins to read.
+ * The request's body, to be stored as it is. The client is told to send it when somebody begins to read, and from its end
+ * on waits for as long as the work takes.
  * @throws UNSUPPORTED_MEDIA_TYPE for a content coding: stored bytes must be those that the digest covers
  * (RFC 9110 §15.5.16 says to name what is accepted), REQUEST_INVALID for a transfer coding beyond chunked.
  */
@@ -57,6 +58,7 @@ export function acceptBody(ctx: Call): Body {
       if (!ctx.res.headersSent && awaitingContinue.delete(ctx.req)) ctx.res.writeContinue();
     });
   }
+  waitFromEnd(ctx);
   const length = ctx.req.headers["content-length"];
   const { signal } = streamOf(ctx.res) === undefined ? faultOf(ctx.req.socket) : abortOf(ctx.req);
   return { stream: ctx.req, signal, length: length === undefined ? undefined : Number(length) };
@@ -90,7 +92,14 @@ function faultOf(socket: Socket): AbortController {
   return fault;
 }
 
-/** For work that keeps a client waiting: an idle timeout must not take the connection for a dead one. */
-export function keepConnection(ctx: Call): void {
-  (streamOf(ctx.res) ?? ctx.req.socket).setTimeout(0);
+/** Work keeps a client waiting that has sent all: an idle timeout must not take the connection for a dead one. */
+function waitFromEnd(ctx: Call): void {
+  const wait = () => (streamOf(ctx.res) ?? ctx.req.socket).setTimeout(0);
+  if (hasBody(ctx)) ctx.req.once("end", wait);
+  else wait();
+}
+
+/** RFC 9112 §6.3: a request without these has no body; where HTTP/2 has one, `configureHttp2` says so likewise. */
+export function hasBody({ req }: Call): boolean {
+  return req.headers["transfer-encoding"] !== undefined || Number(req.headers["content-length"] ?? 0) > 0;
 }

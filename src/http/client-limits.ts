@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { isIPv6 } from "node:net";
 import { LRUCache } from "lru-cache";
 import { LayerdError } from "../core/errors.ts";
+import { hasBody } from "./body.ts";
 import { NOBODY } from "./observe.ts";
 import type { Call } from "./request-context.ts";
 
@@ -49,7 +50,7 @@ export class ClientLimits {
     const client = this.#client(ctx);
     const { requests, bytes } = this.#options;
     if (requests > 0) refuseUntil(client.requests.take(1), `${requests} requests a second`);
-    if (!hasBody(ctx.req)) return;
+    if (!hasBody(ctx)) return;
     if (bytes > 0) {
       refuseUntil(client.bytes.take(0), `${bytes} bytes an hour`);
       countBody(ctx.req, (count) => client.bytes.spend(count));
@@ -122,10 +123,6 @@ function refuseUntil(ms: number, limit: string): void {
   throw new LayerdError("TOOMANYREQUESTS", `a client may have ${limit}; try again later`, {
     headers: { "Retry-After": String(Math.ceil(ms / SECOND)) },
   });
-}
-
-function hasBody(req: IncomingMessage): boolean {
-  return req.headers["transfer-encoding"] !== undefined || Number(req.headers["content-length"] ?? 0) > 0;
 }
 
 /** Sees what is handed to the request, whoever reads it, without reading itself: that would make it flow. */

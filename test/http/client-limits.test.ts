@@ -5,6 +5,7 @@ import { eventually } from "../tools/eventually.ts";
 import { json } from "../tools/json.ts";
 import { readUntil } from "../tools/raw.ts";
 import { startServer } from "../tools/server.ts";
+import { ask, connectTo, startSecureServer } from "./h2-server.ts";
 
 test("without limits, a client may ask as often as it likes", async (t) => {
   const { url } = await startServer(t, { memory: true });
@@ -81,3 +82,13 @@ for (const [how, body] of [
     t.is((await fetch(`${url}/layer`)).status, 200);
   });
 }
+
+test("bytes that HTTP/2 sends without their length count, and requests without a body do not", async (t) => {
+  const server = await startSecureServer(t, { clientBytes: 1000, clientUploads: 1 });
+  const session = await connectTo(t, server);
+  const post = () => ask(session, { ":method": "POST", ":path": "/layer" }, Buffer.alloc(1200, "x"));
+  t.is((await post()).status, 201);
+  t.is((await post()).status, 429);
+  t.is((await ask(session, { ":path": "/layer" })).status, 200);
+  t.is((await ask(session, { ":method": "POST", ":path": "/v2/team/app/blobs/uploads/" })).status, 202);
+});

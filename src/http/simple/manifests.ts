@@ -5,7 +5,7 @@ import { MEDIA_TYPE } from "../../core/media-type.ts";
 import { validate } from "../../core/validate.ts";
 import type { ManifestEntry } from "../../index/port.ts";
 import { parseReference, type Reference } from "../../registry/manifests.ts";
-import { acceptBody, keepConnection } from "../body.ts";
+import { acceptBody } from "../body.ts";
 import { serveAndClose } from "../content.ts";
 import { manifestFields } from "../fields.ts";
 import { MANIFEST_LOOK } from "../look.ts";
@@ -18,7 +18,6 @@ import { nextPage, pageRequest } from "./pages.ts";
 export async function postManifest(service: Service, ctx: Call): Promise<void> {
   await ctx.layerd.allow("push");
   const request = await readRequest(service, ctx);
-  keepConnection(ctx);
   const { descriptor, manifest, tag } = await service.registry.composer.post(ctx.layerd, request);
   ctx.layerd.digest = descriptor.digest;
   const { digest, size, mediaType } = descriptor;

@@ -1,6 +1,6 @@
 import { LayerdError } from "../../core/errors.ts";
 import type { StagedLayer, StoredLayer } from "../../registry/layers.ts";
-import { acceptBody, keepConnection } from "../body.ts";
+import { acceptBody } from "../body.ts";
 import { replyJson } from "../reply.ts";
 import type { Call } from "../request-context.ts";
 import type { Service } from "../service.ts";
@@ -50,7 +50,6 @@ async function postForm(service: Service, ctx: Call): Promise<void> {
         detail: { hint: "curl -F file=@FILE" },
       });
     }
-    keepConnection(ctx);
     const entries: StoredLayer[] = [];
     for (const layer of staged) entries.push(await service.registry.layers.publish(ctx.layerd, layer));
     replyJson(ctx, 201, entries.map(layerView));

@@ -3,7 +3,6 @@ import { isDigest, parseDigest } from "../../core/digest.ts";
 import { parseTag, type Tag } from "../../core/name.ts";
 import type { Reference } from "../../registry/manifests.ts";
 import type { PushedManifest } from "../../registry/push.ts";
-import { keepConnection } from "../body.ts";
 import { serveAndClose } from "../content.ts";
 import { manifestFields } from "../fields.ts";
 import { MANIFEST_LOOK } from "../look.ts";
@@ -39,7 +38,6 @@ export async function putManifest(service: Service, ctx: Call, target: string): 
   for (const tag of tags) await ctx.layerd.allow("push", { tag });
   const { pusher } = service.registry;
   const bytes = await readManifest(ctx, pusher.limit(ctx.layerd.repository));
-  keepConnection(ctx);
   const pushed = await pusher.push(ctx.layerd, {
     bytes,
     contentType: ctx.req.headers["content-type"],

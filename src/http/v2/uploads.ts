@@ -3,7 +3,7 @@ import { DIGEST_ALGORITHMS, type Digest, type DigestAlgorithm, parseDigest } fro
 import { isLayerdError, LayerdError, withHeaders } from "../../core/errors.ts";
 import { parseRepositoryName } from "../../core/name.ts";
 import type { StoredLayer } from "../../registry/layers.ts";
-import { acceptBody } from "../body.ts";
+import { acceptBody, hasBody } from "../body.ts";
 import { reply } from "../reply.ts";
 import type { Call } from "../request-context.ts";
 import type { Service } from "../service.ts";
@@ -144,11 +144,6 @@ function pairs(fields: readonly string[]): [string, string][] {
 function sessionFields(service: Service, ctx: Call, id: UploadId, offset: number): string[] {
   const location = service.links.to(ctx, `/v2/${ctx.layerd.repository}/blobs/uploads/${id}`);
   return ["Location", location, "Range", `0-${Math.max(offset - 1, 0)}`];
-}
-
-/** RFC 9112 §6.3: a request without these has no body. */
-function hasBody(ctx: Call): boolean {
-  return ctx.req.headers["transfer-encoding"] !== undefined || ctx.req.httpVersionMajor > 1;
 }
 
 const UPLOAD_ID = /^[a-f0-9]{8}(?:-[a-f0-9]{4}){3}-[a-f0-9]{12}$/;
