@@ -94,7 +94,10 @@ function faultOf(socket: Socket): AbortController {
 
 /** Work keeps a client waiting that has sent all: an idle timeout must not take the connection for a dead one. */
 function waitFromEnd(ctx: Call): void {
-  const wait = () => (streamOf(ctx.res) ?? ctx.req.socket).setTimeout(0);
+  const wait = () => {
+    // A body that nobody wanted is read to its end after the answer: then nobody waits.
+    if (!ctx.res.writableEnded) (streamOf(ctx.res) ?? ctx.req.socket).setTimeout(0);
+  };
   if (hasBody(ctx)) ctx.req.once("end", wait);
   else wait();
 }
