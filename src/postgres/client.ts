@@ -4,8 +4,8 @@ import pg from "pg";
 const GOODBYE_WITHIN = 2000;
 
 /**
- * A connection that ends with its first fault, and when it is told to. The driver leaves one that fails while it is being made (for want of a
- * password, say) to the database to give up, and a process that has nothing else to do waits for that.
+ * A connection that ends with its first fault, and when it is told to. The driver leaves one that fails while it is being
+ * made (for want of a password, say) to the database to give up, and a process that has nothing else to do waits for that.
  */
 export class Client extends pg.Client {
   constructor(config?: pg.ClientConfig) {
